@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export JANANI_HOME ?= $(CURDIR)/var/home
+
+.PHONY: help run test lint bench docs install assets install-dev browser messages clean
+
+help: ## what each verb does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+run: install assets ## start everything on this machine
+	@$(BIN)/janani up $(ARGS)
+
+test: install-dev assets browser ## install what tests need, then run all of them
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/pytest
+
+lint: install-dev ## style, types and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: install assets ## print each speed claim beside its limit or peer
+	@for claim in bench/*.py; do $(BIN)/python $$claim; done
+
+docs: install ## rewrite the reference pages made from the code
+	@$(BIN)/janani docs
+
+install: $(VENV)/installed
+install-dev: $(VENV)/installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Janani needs Python 3.11 or newer: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing (first time only) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+assets: install ## build styles, scripts and fonts from npm packages
+	@$(BIN)/python assets/build.py
+
+browser: install-dev
+	@$(BIN)/python tests/journey/browser.py
+
+messages: install-dev ## collect translatable strings into the catalogues
+	@$(BIN)/python -m janani.kernel.messages
+
+clean: ## remove what was installed and built (not your data)
+	@rm -rf $(VENV) node_modules assets/node_modules src/janani/kernel/static

@@ -1,0 +1,121 @@
+"""The HTTP shell every part shares: one way to build an application and one way to call another.
+
+`application` gives a Litestar app with the part's error family rendered in one place, security headers,
+a request id, `/health`, and resources that live as long as the app does.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import httpx
+import structlog
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from janani import __version__
+from janani.kernel.telemetry import log
+
+ErrorRenderer = Callable[[Request[Any, Any, Any], int, str, str], Response[Any]]
+"""Renders (request, HTTP status, stable code, sentence) in the part's protocol."""
+
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def application(
+    part: str,
+    handlers: Sequence[Any],
+    *,
+    render_error: ErrorRenderer,
+    exception_handlers: Mapping[Any, Any] | None = None,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+    headers: Mapping[str, str] | None = None,
+    request_max_body_size: int = 20 * 1024 * 1024,
+    **litestar_options: Any,
+) -> Litestar:
+    """The Litestar application of `part`.
+
+    Args:
+        handlers: every route of the part.
+        render_error: renders errors nobody raised by name (no such route, wrong method, unreadable body,
+            a bug) in the part's protocol; a bug is logged with its traceback and answered with 500.
+        exception_handlers: the part's own error family.
+        lifespan: context managers entered at start in order; they put resources on `app.state`.
+        headers: response headers that replace or add to the default security headers
+            (an empty value removes one).
+    """
+
+    def any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        if isinstance(error, HTTPException):
+            return render_error(request, error.status_code, "http", error.detail)
+        log(part).error("unexpected_error", path=request.scope["path"], exc_info=error)
+        return render_error(request, 500, "internal", "Something went wrong here. It was logged; please try again.")
+
+    @get("/health", sync_to_thread=False, include_in_schema=False)
+    def health() -> dict[str, str]:
+        return {"part": part, "status": "ok"}
+
+    response_headers = {name: value for name, value in (_SECURITY_HEADERS | dict(headers or {})).items() if value}
+    return Litestar(
+        [health, *handlers],
+        exception_handlers={Exception: any_error, HTTPException: any_error, **(exception_handlers or {})},
+        lifespan=list(lifespan),
+        middleware=[_frame(response_headers)],
+        openapi_config=OpenAPIConfig(title=f"Janani {part}", version=__version__, path="/openapi"),
+        request_max_body_size=request_max_body_size,
+        logging_config=None,
+        **litestar_options,
+    )
+
+
+def _frame(response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware: response headers (unless the handler set them) and a request id bound to the logs."""
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        async def framed(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != ScopeType.HTTP:
+                await app(scope, receive, send)
+                return
+            request_id = str(uuid.uuid4())
+
+            async def send_with_headers(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    found = MutableScopeHeaders.from_message(message)
+                    for name, value in response_headers.items():
+                        if name not in found:
+                            found[name] = value
+                    found["x-request-id"] = request_id
+                await send(message)
+
+            with structlog.contextvars.bound_contextvars(request=request_id):
+                await app(scope, receive, send_with_headers)
+
+        return framed
+
+    return wrap
+
+
+def client(*, timeout: float = 10.0, **options: Any) -> httpx.AsyncClient:
+    """A pooled HTTP client with time limits (seconds) on everything. Redirects are never followed."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(timeout, connect=3.0),
+        limits=httpx.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=30),
+        headers={"user-agent": f"Janani/{__version__}"},
+        follow_redirects=False,
+        trust_env=False,
+        **options,
+    )

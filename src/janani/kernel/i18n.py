@@ -1,0 +1,55 @@
+"""Languages: gettext catalogues read from `locale/<language>/janani.po`, chosen per request.
+
+In Python: `_("text")`; in templates the same. `pybabel extract` finds both (`make messages`).
+"""
+
+import gettext
+import io
+from collections.abc import Iterable
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+LANGUAGES = ("en", "si", "ta")
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+
+@cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The messages of `language`; those it lacks are given as written in the code."""
+    path = files("janani") / "locale" / language / "janani.po"
+    if not path.is_file():
+        return gettext.NullTranslations()
+    binary = io.BytesIO()
+    write_mo(binary, read_po(io.BytesIO(path.read_bytes())))
+    binary.seek(0)
+    return gettext.GNUTranslations(binary)
+
+
+def choose(wanted: Iterable[str]) -> str:
+    """The first of `wanted` (BCP 47 tags, best first) that there is a catalogue for, else English."""
+    available = (tag.split("-")[0].lower() for tag in wanted)
+    return next((language for language in available if language in LANGUAGES), "en")
+
+
+def use(language: str) -> None:
+    """Speaks `language` for the rest of this request."""
+    _language.set(language)
+
+
+def current() -> str:
+    """The language of this request."""
+    return _language.get()
+
+
+def _(text: str) -> str:
+    """`text` in the language of this request."""
+    return catalogue(_language.get()).gettext(text) if text else ""
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """`one` or `many`, whichever suits `count`, in the language of this request."""
+    return catalogue(_language.get()).ngettext(one, many, count)

@@ -1,0 +1,35 @@
+"""Logs as structured lines and metrics for Prometheus. Neither ever carries personal data or secrets."""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+
+
+def configure_logs(*, level: str = "INFO") -> None:
+    """Sends structured log lines (JSON, UTC) to standard error, and silences libraries below WARNING."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def log(part: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of `part`. Events are words with underscores; values are surrogate ids, counts and codes."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(part=part)
+    return logger
+
+
+def metrics(registry: CollectorRegistry = REGISTRY) -> bytes:
+    """The metrics in Prometheus' text format."""
+    return generate_latest(registry)

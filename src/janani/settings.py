@@ -1,0 +1,224 @@
+"""Every setting of every part, with its default, unit and meaning, in one place.
+
+Read once at start from a TOML file and from environment variables, then passed in:
+
+    [record]                          JANANI_RECORD__AUTHORIZATION=open
+    authorization = "open"
+
+A part's own section says where it listens and where others reach it (`url`). A part with `here = false`
+is not started: `url` then names the real product that stands in its place.
+`docs/reference/settings.md` is made from this module.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+
+class InvalidSettings(Exception):
+    """A setting is unknown, of the wrong type or not allowed in this profile. Its text is one line a mistake."""
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the settings; unknown keys are refused."""
+
+
+class Database(Section, frozen=True):
+    """PostgreSQL, shared by the parts; each owns one schema."""
+
+    dsn: Annotated[str, _says("Connection string of an existing PostgreSQL 15+; empty: the embedded server.")] = ""
+    pool_connections: Annotated[int, _says("Connections a part may open.")] = 6
+
+
+class Part(Section, frozen=True):
+    """What every part has."""
+
+    here: Annotated[bool, _says("Start this part; false when `url` names a product that stands in its place.")] = True
+    host: Annotated[str, _says("Address it listens on.")] = "127.0.0.1"
+
+
+class Esignet(Part, frozen=True):
+    """Identity provider on eSignet's API."""
+
+    port: Annotated[int, _says("Port it listens on.")] = 8088
+    url: Annotated[str, _says("Where others reach it; its API is below `/v1/esignet`.")] = "http://localhost:8088"
+    authorize_url: Annotated[str, _says("Its sign-in page; empty: `{url}/authorize`.")] = ""
+    otp_seconds: Annotated[int, _says("How long a one-time code may be entered (s).")] = 180
+    otp_attempts: Annotated[int, _says("Wrong codes before a person is locked for `otp_lock_seconds`.")] = 5
+    otp_lock_seconds: Annotated[int, _says("How long a person stays locked (s).")] = 900
+    transaction_seconds: Annotated[int, _says("How long a person may take to sign in (s).")] = 600
+    wildcard_redirects: Annotated[bool, _says("Allow `**` in registered redirect URIs (sandbox only).")] = True
+
+
+class Relying(Part, frozen=True):
+    """The back-channel of "Verify with National ID"."""
+
+    port: Annotated[int, _says("Port it listens on.")] = 8090
+    url: Annotated[str, _says("Where others reach it.")] = "http://localhost:8090"
+    client_id: Annotated[str, _says("Its client id at eSignet.")] = "janani-verify"
+
+
+class Registry(Part, frozen=True):
+    """Tracker and metadata server on the DHIS2 Web API."""
+
+    port: Annotated[int, _says("Port it listens on.")] = 8080
+    url: Annotated[str, _says("Where others reach it; its API is below `/api`.")] = "http://localhost:8080"
+    client_id: Annotated[str, _says("Its client id at eSignet (oidc.provider.esignet.client_id).")] = "janani-registry"
+    mapping_claim: Annotated[str, _says("Claim matched with a user's openId.")] = "email"
+    session_seconds: Annotated[int, _says("How long an idle login lasts (s).")] = 3600
+    route_hosts: Annotated[list[str], _says("Hosts that Routes may call (route.remote_servers_allowed).")] = field(
+        default_factory=lambda: ["https://*", "http://localhost:8090", "http://localhost:8091"]
+    )
+    time_zone: Annotated[str, _says("Zone of its times without offset (serverTimeZoneId).")] = "Etc/UTC"
+
+
+class Phn(Part, frozen=True):
+    """Authority for Patient Health Numbers."""
+
+    port: Annotated[int, _says("Port it listens on.")] = 8091
+    url: Annotated[str, _says("Where others reach it; its FHIR API is below `/fhir`.")] = "http://localhost:8091"
+    issue_version: Annotated[Literal[1, 2], _says("National PHN format that is issued.")] = 2
+    accepted_versions: Annotated[list[int], _says("Formats recognised without a warning.")] = field(
+        default_factory=lambda: [1, 2]
+    )
+    point_of_issue: Annotated[str, _says("Code of the point of issue: 4 digits (1) or 8 characters (2).")] = "JANANI22"
+
+
+class Sync(Part, frozen=True):
+    """Carries changes from the registry to the record."""
+
+    port: Annotated[int, _says("Port of its operations page and metrics.")] = 8092
+    url: Annotated[str, _says("Where others reach it.")] = "http://localhost:8092"
+    registry_username: Annotated[str, _says("User of the registry it reads as.")] = "sync"
+    client_id: Annotated[str, _says("Its client id at the record.")] = "janani-sync"
+    poll_seconds: Annotated[int, _says("Pause between polls of a registry without a change feed (s).")] = 10
+    workers: Annotated[int, _says("People carried at the same time.")] = 4
+    attempts: Annotated[int, _says("Tries of one delivery that the record refuses before it is set aside.")] = 8
+
+
+class Record(Part, frozen=True):
+    """The shared health record: FHIR R4 with the NEHR profiles."""
+
+    port: Annotated[int, _says("Port it listens on.")] = 8081
+    url: Annotated[str, _says("Where others reach it; its FHIR API is below `/fhir`.")] = "http://localhost:8081"
+    authorization: Annotated[Literal["smart", "open"], _says("Who may call; `open` in the sandbox only.")] = "smart"
+    client_id: Annotated[str, _says("Its client id at eSignet, for signing people in.")] = "janani-record"
+    staff_claim: Annotated[str, _says("Claim matched with a staff member of the programme.")] = "email"
+    validation: Annotated[Literal["profiles", "base"], _says("What is checked on every write.")] = "profiles"
+    token_seconds: Annotated[int, _says("Life of an access token (s).")] = 900
+
+
+class Portals(Part, frozen=True):
+    """Pages for midwife, doctor and mother."""
+
+    port: Annotated[int, _says("Port they listen on.")] = 8000
+    url: Annotated[str, _says("Where people reach them.")] = "http://localhost:8000"
+    registry_client_id: Annotated[str, _says("Client id of the midwife portal at the registry.")] = "midwife-portal"
+    record_client_id: Annotated[str, _says("Client id of the doctor and mother portals at the record.")] = "portals"
+    session_seconds: Annotated[int, _says("How long an idle login lasts (s).")] = 3600
+    time_zone: Annotated[str, _says("Zone in which dates and times are shown.")] = "Asia/Colombo"
+
+
+class Settings(Section, frozen=True):
+    """All settings."""
+
+    profile: Annotated[
+        Literal["sandbox", "production"], _says("`sandbox`: loopback, demo people and OTP 111111; or `production`.")
+    ] = "sandbox"
+    home: Annotated[str, _says("Data folder (JANANI_HOME).")] = ""
+    programme: Annotated[str, _says("Folder below `programmes/`.")] = "anc_lk"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _says("Least severe log line shown.")] = "INFO"
+    database: Database = Database()
+    esignet: Esignet = Esignet()
+    relying: Relying = Relying()
+    registry: Registry = Registry()
+    phn: Phn = Phn()
+    sync: Sync = Sync()
+    record: Record = Record()
+    portals: Portals = Portals()
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether demo credentials may exist."""
+        return self.profile == "sandbox"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.home)
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of keys and secrets."""
+        return self.folder / "secrets"
+
+
+PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def load(file: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """The settings from `file` (default: `$JANANI_HOME/janani.toml` when there), overridden by the environment.
+
+    Raises InvalidSettings with one line a mistake.
+    """
+    env = dict(os.environ if environ is None else environ)
+    home = Path(env.get("JANANI_HOME") or _default_home(env)).expanduser().resolve()
+    file = file or (home / "janani.toml")
+    values: dict[str, Any] = {"home": str(home)}
+    if file.exists():
+        try:
+            values |= tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidSettings(f"{file}: {error}") from error
+    for name, text in env.items():
+        if name.startswith("JANANI_") and name != "JANANI_HOME":
+            _put(values, name.removeprefix("JANANI_").lower().split("__"), text)
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"{file} or JANANI_… in the environment: {error}") from error
+    _check(settings)
+    return settings
+
+
+def _default_home(env: dict[str, str]) -> str:
+    return (env.get("XDG_DATA_HOME") or "~/.local/share") + "/janani"
+
+
+def _put(values: dict[str, Any], path: list[str], text: str) -> None:
+    for key in path[:-1]:
+        values = values.setdefault(key, {})
+    values[path[-1]] = text.split(",") if path[-1] in ("route_hosts", "accepted_versions") else text
+
+
+def _check(settings: Settings) -> None:
+    """Refuses what the profile does not allow (README, "Profiles")."""
+    faults = []
+    parts: list[tuple[str, Any]] = [(name, getattr(settings, name)) for name in PARTS]
+    if settings.sandbox:
+        faults += [
+            f"{name}.host = {part.host}: the sandbox listens on loopback only, because it has demo people."
+            for name, part in parts
+            if part.here and part.host not in _LOOPBACK
+        ]
+    else:
+        faults += [
+            f"{name}.url = {part.url}: production needs https."
+            for name, part in parts
+            if not part.url.startswith("https://")
+        ]
+        if settings.record.authorization == "open":
+            faults.append("record.authorization = open is for the sandbox only.")
+        if settings.esignet.wildcard_redirects:
+            faults.append("esignet.wildcard_redirects = true is for the sandbox only.")
+    if faults:
+        raise InvalidSettings("\n".join(faults))
