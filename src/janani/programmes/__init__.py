@@ -1,0 +1,99 @@
+"""What a country changes, as data: one folder a programme, read and checked at start.
+
+`load(name)` gives the typed roles of `programme.yaml`; a fault names file, line and what was expected.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+
+class ProgrammeFault(Exception):
+    """A file of a programme is wrong. Its text is `file:line  what is wrong, what was expected`."""
+
+
+class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
+    """DHIS2 identifiers by the role they play."""
+
+    program: str
+    tracked_entity_type: str
+    metadata: str
+    stages: dict[str, str]
+    attributes: dict[str, str]
+    routes: dict[str, str]
+
+
+class RecordRoles(Struct, frozen=True, forbid_unknown_fields=True):
+    """FHIR identifier systems and profiles by the role they play."""
+
+    systems: dict[str, str]
+    identifier_types: str
+    profiles: str
+
+
+class Programme(Struct, frozen=True, forbid_unknown_fields=True):
+    """A programme's identifiers by role, and where its other files are."""
+
+    name: str
+    title: str
+    country: str
+    phone_region: str
+    registry: RegistryRoles
+    record: RecordRoles
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the programme's files."""
+        return folder(self.name)
+
+
+def folder(name: str) -> Path:
+    """The folder of programme `name`. Raises ProgrammeFault when there is none."""
+    path = Path(str(files("janani.programmes"))) / name
+    if not (path / "programme.yaml").is_file():
+        raise ProgrammeFault(f"{path}/programme.yaml is missing; settings name programme {name!r}.")
+    return path
+
+
+def load(name: str) -> Programme:
+    """The programme `name`. Raises ProgrammeFault."""
+    path = folder(name) / "programme.yaml"
+    return read_yaml(path, Programme)
+
+
+def read_yaml(path: Path, kind: type[Any]) -> Any:
+    """The YAML file `path` as a value of `kind` (a msgspec type). Raises ProgrammeFault with the line."""
+    try:
+        tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        values = yaml.safe_load(path.read_text())
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ProgrammeFault(f"{path}:{line}  {error.problem}") from error
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ProgrammeFault(f"{path}:{_line_of(tree, str(error))}  {error}") from error
+
+
+def _line_of(node: Any, message: str) -> int:
+    """The line of the place a msgspec message names (`… - at `$.a.b[0]``)."""
+    place = message.rpartition("`$")[2].rstrip("`") if "`$" in message else ""
+    for step in place.replace("[", ".[").split(".")[1:]:
+        child = _child(node, step)
+        if child is None:
+            break
+        node = child
+    return int(node.start_mark.line) + 1 if node is not None else 1
+
+
+def _child(node: Any, step: str) -> Any:
+    if isinstance(node, yaml.SequenceNode) and step.startswith("["):
+        place = step.strip("[]")
+        return node.value[int(place)] if place.isdigit() and int(place) < len(node.value) else None
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == step), None)
+    return None
