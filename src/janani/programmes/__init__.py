@@ -62,7 +62,8 @@ def folder(name: str) -> Path:
 def load(name: str) -> Programme:
     """The programme `name`. Raises ProgrammeFault."""
     path = folder(name) / "programme.yaml"
-    return read_yaml(path, Programme)
+    programme: Programme = read_yaml(path, Programme)
+    return programme
 
 
 def read_yaml(path: Path, kind: type[Any]) -> Any:
