@@ -24,7 +24,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     if not path.is_file():
         return gettext.NullTranslations()
     binary = io.BytesIO()
-    write_mo(binary, read_po(io.BytesIO(path.read_bytes())))
+    write_mo(binary, read_po(io.BytesIO(path.read_bytes()), locale=language))
     binary.seek(0)
     return gettext.GNUTranslations(binary)
 

@@ -1,0 +1,149 @@
+"""The command line: up, serve, load, check, sync status, docs. Thin: each command calls one module."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvloop
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from janani import __version__, assembly, bootstrap, checks, loading
+from janani import settings as configuration
+from janani.kernel.telemetry import configure_logs
+from janani.settings import PARTS, Settings
+
+app = App(name="janani", help="A mother's record, from the midwife to her own phone.", version=__version__)
+sync = App(name="sync", help="The agent that carries changes from the registry to the record.")
+app.command(sync)
+
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+@app.command
+def up(
+    *,
+    fresh: Annotated[bool, Parameter(negative="", help="Start over: removes all data first.")] = False,
+    demo: Annotated[bool, Parameter(help="Load the demo district (sandbox).")] = True,
+) -> None:
+    """Start everything on this machine."""
+    settings = _settings()
+    if fresh:
+        assembly.erase(settings)
+    _run(_up(settings, demo=demo and settings.sandbox))
+
+
+@app.command
+def serve(part: Annotated[str, Parameter(help=f"One of {', '.join(PARTS)}.")]) -> None:
+    """Start one part."""
+    if part not in PARTS:
+        _fail(f"There is no part {part!r}. Parts: {', '.join(PARTS)}.")
+    _run(_serve(_settings(), part))
+
+
+@app.command
+def load(file: Path) -> None:
+    """Send tracker payloads (a JSON file with trackedEntities) to the registry, with a progress bar."""
+    _run(loading.load(_settings(), file, _out))
+
+
+@app.command
+def check() -> None:
+    """Look whether everything is in order, and say what to do where it is not."""
+    _run(checks.check(_settings(), _out))
+
+
+@sync.command
+def status() -> None:
+    """How far the sync is, what waits, and what was set aside and why."""
+    _run(checks.sync_status(_settings(), _out))
+
+
+@app.command(show=False)
+def docs() -> None:
+    """Rewrite the reference pages made from the code (in a checkout)."""
+    from janani.settings_page import write
+
+    _out.print(f"Wrote {write()}")
+
+
+async def _up(settings: Settings, *, demo: bool) -> None:
+    began = time.monotonic()
+    stop = _stop_event()
+    with _out.status("Starting ...") if _out.is_terminal else _Plain() as spinner:
+
+        def report(step: str) -> None:
+            spinner.update(f"{step} ...")
+            _out.print(f"  [green]✓[/] {step}")
+
+        async with assembly.running(settings, assembly.local_parts(settings), report) as full:
+            await bootstrap.prepare(full, demo=demo, report=report)
+            spinner.update("")
+            if _out.is_terminal:
+                spinner.stop()
+            _out.print(bootstrap.welcome(full))
+            _out.print(f"[bold]ready in {time.monotonic() - began:.1f} s[/] (Ctrl-C stops everything)")
+            await stop.wait()
+            _out.print("Stopping ...")
+
+
+async def _serve(settings: Settings, part: str) -> None:
+    stop = _stop_event()
+    async with assembly.running(settings, [part], lambda step: _out.print(f"  ✓ {step}")):
+        _out.print("ready")
+        await stop.wait()
+
+
+class _Plain:
+    """What stands in for the spinner where there is no terminal."""
+
+    def __enter__(self) -> "_Plain":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self, _: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    return stop
+
+
+def _settings() -> Settings:
+    try:
+        settings = configuration.load()
+    except configuration.InvalidSettings as error:
+        _fail(str(error))
+    configure_logs(level=settings.log_level)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    expected: tuple[type[Exception], ...] = (assembly.CannotStart, bootstrap.BootstrapFailed, loading.LoadFailed)
+    try:
+        uvloop.run(work)
+    except checks.NotInOrder:
+        sys.exit(1)
+    except expected as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(text: str) -> Any:
+    _err.print(text, style="red", soft_wrap=True)
+    sys.exit(1)
+
+
+main: Callable[[], Any] = app
