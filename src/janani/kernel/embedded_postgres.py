@@ -100,8 +100,8 @@ class EmbeddedPostgres:
             )
 
     def _initialise(self) -> None:
-        options = "--auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-instructions --no-sync -U postgres".split()
-        self._run("initdb", (*options, "-D", str(self.folder)))
+        options = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync")
+        self._run("initdb", (*options, "-U", "postgres", "-D", str(self.folder)))
         with open(self.folder / "postgresql.conf", "a") as file:
             file.writelines(f"{key} = {value}\n" for key, value in _SETTINGS.items())
 

@@ -1,0 +1,253 @@
+"""What the parts must know of each other before the first person comes, said over their own wires.
+
+Registers the OIDC clients at eSignet, imports the programme into the registry with the users, OAuth2 client and
+Routes it needs, and, in the sandbox, loads the demo district. Every step may run again; nothing runs when
+nothing has changed since it last ran whole (`bootstrap.json` in the data folder).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import msgspec
+from rich.table import Table
+
+from janani import loading, programmes
+from janani.clients.dhis2 import Dhis2Client, Dhis2Error
+from janani.kernel import http
+from janani.kernel.clock import system_clock
+from janani.kernel.ids import uid_of
+from janani.kernel.jose import jwks, signing_key
+from janani.kernel.secrets import secret
+from janani.programmes import Programme
+from janani.settings import Settings
+
+RELYING_PARTY = "moh-lk"
+ACR_VALUES = ["mosip:idp:acr:generated-code"]
+
+Report = Callable[[str], None]
+
+
+class BootstrapFailed(Exception):
+    """A part did not take what it was told. Its text says which, and its words."""
+
+
+class GuideRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the welcome table: who may try which door."""
+
+    door: str
+    path: str
+    person: str
+    national_id: str
+
+
+async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
+    """Brings the local parts to where people can log in. Raises BootstrapFailed, loading.LoadFailed."""
+    state = _State(settings)
+    programme = programmes.load(settings.programme)
+    async with http.client(timeout=60) as client:
+        digest = _digest(settings, programme)
+        if state.digest != digest:
+            if settings.esignet.here:
+                await _register_clients(client, settings)
+                report("clients known to eSignet")
+            if settings.registry.here:
+                await _teach_registry(client, settings, programme)
+                report("programme in the registry")
+            state.save(digest=digest)
+    if demo and settings.registry.here and not state.demo_loaded:
+        await _load_demo(settings, programme)
+        report("demo district")
+        state.save(demo_loaded=True)
+
+
+def welcome(settings: Settings) -> Table:
+    """The table shown when everything runs: doors, and in the sandbox who can go through them."""
+    table = Table("door", "address", "who can log in", "national ID", "OTP", header_style="bold", expand=False)
+    if not settings.sandbox:
+        for name in ("midwife", "doctor", "mother"):
+            table.add_row(name, f"{settings.portals.url}/{name}", "", "", "")
+        return table
+    path = programmes.folder(settings.programme) / "demo" / "guide.yaml"
+    rows: list[GuideRow] = programmes.read_yaml(path, list[GuideRow])
+    for row in rows:
+        table.add_row(row.door, settings.portals.url + row.path, row.person, row.national_id, "111111")
+    table.add_row("registry (DHIS2 Web API)", f"{settings.registry.url}/api", "admin / district", "", "")
+    table.add_row("record (FHIR R4)", f"{settings.record.url}/fhir/metadata", "", "", "")
+    return table
+
+
+class _State:
+    """What was done already, as a small file in the data folder; a wrong file only means doing it again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.folder / "bootstrap.json"
+        try:
+            known = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Any])
+        except (OSError, msgspec.DecodeError):
+            known = {}
+        self.digest: str = known.get("digest", "")
+        self.demo_loaded: bool = known.get("demoLoaded", False)
+
+    def save(self, *, digest: str | None = None, demo_loaded: bool | None = None) -> None:
+        self.digest = digest or self.digest
+        self.demo_loaded = demo_loaded or self.demo_loaded
+        part = self.path.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode({"digest": self.digest, "demoLoaded": self.demo_loaded}))
+        part.replace(self.path)
+
+
+def _digest(settings: Settings, programme: Programme) -> str:
+    """Changes whenever anything that the bootstrap says would change."""
+    said = [
+        (programme.folder / programme.registry.metadata).read_bytes(),
+        msgspec.json.encode([_clients(settings), _routes(settings, programme), settings.esignet.url]),
+    ]
+    return hashlib.sha256(b"\0".join(said)).hexdigest()
+
+
+def _clients(settings: Settings) -> list[dict[str, Any]]:
+    """The OIDC clients of the ministry at eSignet (docs/plan.md, "eSignet clients")."""
+
+    def client(client_id: str, name: str, redirect_uri: str, claims: list[str], key_name: str) -> dict[str, Any]:
+        key = signing_key(settings.secrets / key_name, create=settings.sandbox)
+        [public] = jwks(key)["keys"]
+        return {
+            "clientId": client_id,
+            "clientName": name,
+            "clientNameLangMap": {"eng": name},
+            "relyingPartyId": RELYING_PARTY,
+            "logoUri": f"{settings.portals.url}/assets/janani.svg",
+            "redirectUris": [redirect_uri],
+            "userClaims": claims,
+            "authContextRefs": ACR_VALUES,
+            "publicKey": public,
+            "grantTypes": ["authorization_code"],
+            "clientAuthMethods": ["private_key_jwt"],
+            "status": "ACTIVE",
+        }
+
+    person = ["name", "birthdate", "gender", "phone_number", "address", "individual_id"]
+    return [
+        client(
+            settings.registry.client_id,
+            "Ministry of Health: midwives",
+            f"{settings.registry.url}/oauth2/code/esignet",
+            ["name", "email"],
+            "registry.pem",
+        ),
+        client(
+            settings.record.client_id,
+            "Ministry of Health: health record",
+            f"{settings.record.url}/auth/callback",
+            ["name", "email"],
+            "record.pem",
+        ),
+        client(
+            settings.relying.client_id,
+            "Ministry of Health: antenatal clinic",
+            f"{settings.portals.url}/midwife/identity/callback",
+            person,
+            "relying.pem",
+        ),
+    ]
+
+
+def _routes(settings: Settings, programme: Programme) -> list[dict[str, Any]]:
+    """The registry's Routes to the relying party and the PHN authority."""
+
+    def route(code: str, name: str, url: str, token: str) -> dict[str, Any]:
+        return {
+            "id": uid_of(f"route/{code}"),
+            "code": code,
+            "name": name,
+            "url": url,
+            "disabled": False,
+            "headers": {"Content-Type": "application/json"},
+            "auth": {"type": "api-token", "token": secret(settings.secrets, token, create=settings.sandbox)},
+            "authorities": ["F_VERIFY_IDENTITY"],
+            "responseTimeoutSeconds": 20,
+        }
+
+    codes = programme.registry.routes
+    return [
+        route(codes["identity"], "Relying party service", f"{settings.relying.url}/fetchUserInfo", "relying-token"),
+        route(
+            codes["authorization"], "Identity authorization", f"{settings.relying.url}/authorizations", "relying-token"
+        ),
+        route(codes["phn"], "PHN service", f"{settings.phn.url}/fhir/**", "phn-token"),
+    ]
+
+
+async def _register_clients(http_client: httpx.AsyncClient, settings: Settings) -> None:
+    """Creates or updates each client (eSignet client management, `/client-mgmt/client`)."""
+    base = f"{settings.esignet.url}/v1/esignet/client-mgmt/client"
+    token = secret(settings.secrets, "esignet-clients-token", create=settings.sandbox)
+    headers = {"Authorization": f"Bearer {token}"}
+    for client in _clients(settings):
+        body = {"requestTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "request": client}
+        answer = await http_client.post(base, json=body, headers=headers)
+        if _esignet_errors(answer) == ["duplicate_client_id"]:
+            answer = await http_client.put(f"{base}/{client['clientId']}", json=body, headers=headers)
+        if answer.status_code >= 400 or (faults := _esignet_errors(answer)):
+            faults = _esignet_errors(answer)
+            raise BootstrapFailed(f"eSignet did not take client {client['clientId']}: {answer.status_code} {faults}")
+
+
+def _esignet_errors(answer: httpx.Response) -> list[str]:
+    try:
+        return [error["errorCode"] for error in answer.json().get("errors") or []]
+    except ValueError:
+        return []
+
+
+async def _teach_registry(http_client: httpx.AsyncClient, settings: Settings, programme: Programme) -> None:
+    """Imports the programme's package, then what depends on this installation's URLs and secrets."""
+    registry = Dhis2Client(http_client, settings.registry.url, basic=loading.registry_admin(settings))
+    package = msgspec.json.decode((programme.folder / programme.registry.metadata).read_bytes(), type=dict[str, Any])
+    if not settings.sandbox:
+        package.pop("users", None)
+    try:
+        await registry.import_metadata(package)
+        await registry.import_metadata(_installation(settings, programme, package))
+    except Dhis2Error as error:
+        raise BootstrapFailed(f"The registry did not take the programme {programme.name}: {error}") from error
+
+
+def _installation(settings: Settings, programme: Programme, package: dict[str, Any]) -> dict[str, Any]:
+    """The sync's user, the midwife portal's OAuth2 client and the Routes."""
+    root = next(unit["id"] for unit in package["organisationUnits"] if "parent" not in unit)
+    role = next(role["id"] for role in package["userRoles"] if role["code"] == "SYNC")
+    group = next(group["id"] for group in package["userGroups"] if group["code"] == "SYNC")
+    sync_user = {
+        "id": uid_of("user/sync"),
+        "username": settings.sync.registry_username,
+        "firstName": "Sync",
+        "surname": "Agent",
+        "password": secret(settings.secrets, "sync-password", create=settings.sandbox),
+        "userRoles": [{"id": role}],
+        "userGroups": [{"id": group}],
+        "organisationUnits": [],
+        "dataViewOrganisationUnits": [{"id": root}],
+        "teiSearchOrganisationUnits": [{"id": root}],
+    }
+    portal = {
+        "id": uid_of("oauth2client/midwife-portal"),
+        "name": "Midwife portal",
+        "clientId": settings.portals.registry_client_id,
+        "clientAuthenticationMethods": "none",
+        "authorizationGrantTypes": "authorization_code,refresh_token",
+        "redirectUris": f"{settings.portals.url}/midwife/callback",
+        "scopes": "openid",
+    }
+    return {"users": [sync_user], "oAuth2Clients": [portal], "routes": _routes(settings, programme)}
+
+
+async def _load_demo(settings: Settings, programme: Programme) -> None:
+    payload = await asyncio.to_thread(loading.read, programme.folder / "demo" / "district.json")
+    today = system_clock().astimezone(ZoneInfo(settings.portals.time_zone)).date()
+    await loading.send(settings, loading.people_of(payload, today), lambda _: None)
