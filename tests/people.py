@@ -1,0 +1,83 @@
+"""Made-up women for load, latency and chaos: number n is always the same woman."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+from system import System
+
+from janani import programmes
+from janani.clients.fhir import BackendToken
+from janani.kernel.ids import uid_of
+from janani.kernel.jose import signing_key
+from janani.programmes.sri_lanka import check_digit
+
+_ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
+
+
+def phn(number: int) -> str:
+    """A valid version 2 PHN that belongs to `number`."""
+    middle = ""
+    rest = number
+    for _ in range(6):
+        rest, place = divmod(rest, len(_ALPHABET))
+        middle += _ALPHABET[place]
+    body = "TESTPOI9" + middle
+    return body + check_digit(body)
+
+
+def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
+    """A nested tracked entity: one enrolment, a completed registration and a scheduled visit."""
+    programme = programmes.load("anc_lk")
+    roles, stages = programme.registry.attributes, programme.registry.stages
+    unit = "Tnl7qgZh7zL"
+    key = f"{prefix}/{number}"
+    born = date(1990, 1, 1) + timedelta(days=number)
+    last_period = date.today() - timedelta(days=100)
+    attributes = {
+        "full_name": f"Test Person {number}",
+        "birth_date": born.isoformat(),
+        "gender": "Female",
+        "phn": phn(number),
+        "address": "1 Temple Road, 20850 Akurana, Kandy, Central Province, LK",
+    }
+    values = {"vuDExM32SZ6": last_period.isoformat(), "TRkCMVFhrmr": "1", "NPnDmeGBLsl": "0", "OMe6LMsusv4": "0"}
+    return {
+        "trackedEntity": uid_of(key),
+        "trackedEntityType": programme.registry.tracked_entity_type,
+        "orgUnit": unit,
+        "enrollments": [
+            {
+                "enrollment": uid_of(f"{key}/enrollment"),
+                "program": programme.registry.program,
+                "orgUnit": unit,
+                "status": "ACTIVE",
+                "enrolledAt": (date.today() - timedelta(days=3)).isoformat(),
+                "attributes": [{"attribute": roles[role], "value": value} for role, value in attributes.items()],
+                "events": [
+                    {
+                        "event": uid_of(f"{key}/registration"),
+                        "programStage": stages["registration"],
+                        "orgUnit": unit,
+                        "status": "COMPLETED",
+                        "occurredAt": (date.today() - timedelta(days=3)).isoformat(),
+                        "dataValues": [{"dataElement": uid, "value": value} for uid, value in values.items()],
+                    },
+                    {
+                        "event": uid_of(f"{key}/visit"),
+                        "programStage": stages["visit"],
+                        "orgUnit": unit,
+                        "status": "SCHEDULE",
+                        "scheduledAt": (date.today() + timedelta(days=25)).isoformat(),
+                    },
+                ],
+            }
+        ],
+    }
+
+
+async def record_token(system: System, client: httpx.AsyncClient) -> str:
+    """An access token of the record, as the sync gets its own."""
+    key = signing_key(system.home / "secrets" / "sync.pem", create=False)
+    token = BackendToken(client, f"{system.url('record')}/auth/token", "janani-sync", key, "system/*.cruds")
+    return await token()

@@ -1,0 +1,114 @@
+"""The whole of Janani as a process of its own, for the journey, the chaos test and the benches."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class System:
+    """`janani up` on free ports with its data in `home`. Start it, kill it, start it again."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.home, self.arguments = home, arguments
+        self.ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
+        self.lines: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def url(self, part: str) -> str:
+        """Where `part` is reached."""
+        return f"http://localhost:{self.ports[part]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which `janani` commands mean this system."""
+        settings = {"JANANI_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
+        for part, port in self.ports.items():
+            settings[f"JANANI_{part.upper()}__PORT"] = str(port)
+            settings[f"JANANI_{part.upper()}__URL"] = self.url(part)
+        hosts = ["https://*", self.url("relying"), self.url("phn")]
+        return os.environ | settings | {"JANANI_REGISTRY__ROUTE_HOSTS": ",".join(hosts)}
+
+    def start(self, *, timeout: float = 90) -> float:
+        """Starts it and waits until it says it is ready; the seconds that took."""
+        began = time.monotonic()
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "janani", "up", *self.arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ready = threading.Event()
+        threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
+        while not ready.wait(0.02):
+            if self.process.poll() is not None or time.monotonic() - began > timeout:
+                raise RuntimeError("janani up did not become ready:\n" + "\n".join(self.lines[-40:]))
+        return time.monotonic() - began
+
+    def _read(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.lines.append(line.rstrip())
+            if "ready in" in line:
+                ready.set()
+
+    def kill(self, *, database: bool = False) -> None:
+        """`kill -9` of the process, and of PostgreSQL too with `database`."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        if database:
+            for server in self.postgres():
+                server.kill()
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return 0 if self.process is None else self.process.returncode
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    def destroy(self) -> None:
+        """Stops everything, PostgreSQL too, however it stands."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        for server in self.postgres():
+            server.kill()
+
+    def postgres(self) -> list[psutil.Process]:
+        """The PostgreSQL processes of this data folder."""
+        pid_file = self.home / "postgres" / "postmaster.pid"
+        try:
+            master = psutil.Process(int(pid_file.read_text().split()[0]))
+            return [master, *master.children(recursive=True)]
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return []
+
+    def resident_megabytes(self) -> float:
+        """Resident memory of the Python processes (MiB)."""
+        assert self.process is not None
+        own = psutil.Process(self.process.pid)
+        family = [own, *(child for child in own.children(recursive=True) if "python" in child.name())]
+        return sum(one.memory_info().rss for one in family) / 2**20
