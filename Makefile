@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export JANANI_HOME ?= $(CURDIR)/var/home
 
-.PHONY: help run test lint bench docs install assets install-dev browser messages clean
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: help run test lint bench docs install assets install-dev browser lock messages clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +48,11 @@ assets: install ## build styles, scripts and fonts from npm packages
 
 browser: install-dev
 	@$(BIN)/python tests/journey/browser.py
+
+lock: install-dev ## refresh the lock files (exact versions, hashes, no addresses)
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
 
 messages: install-dev ## collect translatable strings into the catalogues
 	@$(BIN)/python -m janani.kernel.messages
