@@ -1,0 +1,122 @@
+-- name: lock_criteria(locks)!
+-- Two requests with the same conditional criteria take turns, so that neither creates what the other just did.
+select pg_advisory_xact_lock(k) from unnest(:locks::bigint[]) as k;
+
+-- name: match_identifiers(places, names, systems, codes, patient)
+-- Resolves every criterion of the form Type?identifier=system|value of a bundle at once: at most 2 matches count.
+select w.place::int as place, r.type, r.id
+from unnest(:places::int[], :names::text[], :systems::text[], :codes::text[]) as w (place, name, system, code)
+join token t on t.name = w.name and t.code = w.code and t.system = w.system
+join resource r on r.key = t.key and not r.deleted
+where :patient::text is null or r.compartment @> array[:patient::text];
+
+-- name: current_for_update(types, ids)
+-- The rows a bundle will change, locked in one order so that bundles don't wait for each other in a circle.
+select r.key, r.type, r.id, r.version, r.deleted, r.compartment, v.body
+from resource r
+join version v on v.key = r.key and v.version = r.version
+where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
+order by r.key
+for update of r;
+
+-- name: missing_targets(types, ids)
+-- Which of the resources that others are about to point at are not there (referential integrity).
+select w.type, w.id
+from unnest(:types::text[], :ids::text[]) as w (type, id)
+left join resource r on r.type = w.type and r.id = w.id and not r.deleted
+where r.key is null;
+
+-- name: still_referred(types, ids, leaving)
+-- Which of the resources that are about to go are still pointed at by others that stay.
+select f.target_type as type, f.target_id as id, r.type as from_type, r.id as from_id
+from unnest(:types::text[], :ids::text[]) as w (type, id)
+join reference f on f.target_type = w.type and f.target_id = w.id
+join resource r on r.key = f.key and not r.deleted
+where r.key <> all(:leaving::bigint[])
+limit 1;
+
+-- name: insert_resources(types, ids, updated, compartments)
+-- New resources; the caller joins the keys back by type and id.
+insert into resource (type, id, version, last_updated, deleted, compartment)
+select type, id, 1, :updated::timestamptz, false, string_to_array(compartment, ' ')
+from unnest(:types::text[], :ids::text[], :compartments::text[]) as w (type, id, compartment)
+returning type, id, key;
+
+-- name: update_resources(keys, versions, deletions, compartments, updated)!
+-- Existing resources get their next version.
+update resource r
+set version = w.version, deleted = w.deleted, last_updated = :updated::timestamptz,
+    compartment = string_to_array(w.compartment, ' ')
+from unnest(:keys::bigint[], :versions::int[], :deletions::bool[], :compartments::text[])
+    as w (key, version, deleted, compartment)
+where r.key = w.key;
+
+-- name: insert_versions(keys, versions, methods, bodies, updated)!
+-- The JSON of each new version, once.
+insert into version (key, version, type, id, method, last_updated, compartment, body)
+select w.key, w.version, r.type, r.id, w.method, :updated::timestamptz, r.compartment, w.body
+from unnest(:keys::bigint[], :versions::int[], :methods::text[], :bodies::bytea[]) with ordinality
+    as w (key, version, method, body, place)
+join resource r on r.key = w.key
+order by w.place;
+
+-- name: delete_index(keys)!
+-- The index rows of versions that are no longer current.
+with a as (delete from token where key = any(:keys::bigint[])),
+     b as (delete from reference where key = any(:keys::bigint[])),
+     c as (delete from date_span where key = any(:keys::bigint[])),
+     d as (delete from string where key = any(:keys::bigint[]))
+delete from quantity where key = any(:keys::bigint[]);
+
+-- name: read_current(type, id)^
+-- One resource as it is now, deleted or not.
+select r.key, r.version, r.last_updated, r.deleted, r.compartment, v.body
+from resource r
+join version v on v.key = r.key and v.version = r.version
+where r.type = :type and r.id = :id;
+
+-- name: read_version(type, id, version)^
+-- One version of one resource; its own compartment decides who may see it.
+select v.version, v.last_updated, v.compartment, v.body
+from resource r
+join version v on v.key = r.key
+where r.type = :type and r.id = :id and v.version = :version;
+
+-- name: bodies(keys, patient, shared)
+-- A page's resources in order; what was deleted since or is not the patient's is left out.
+select r.type, r.id, r.version, r.compartment, v.body, r.key
+from unnest(:keys::bigint[]) with ordinality as w (key, place)
+join resource r on r.key = w.key and not r.deleted
+join version v on v.key = r.key and v.version = r.version
+where :patient::text is null
+    or r.compartment @> array[:patient::text]
+    or (r.compartment = '{}' and r.type = any(:shared::text[]))
+order by w.place;
+
+-- name: included(keys, names, targets)
+-- What a page points at through the named references (`targets`: its type, or empty for any).
+select distinct r.key
+from unnest(:names::text[], :targets::text[]) as w (name, target)
+join reference f on f.name = w.name and f.key = any(:keys::bigint[])
+join resource r on r.type = f.target_type and r.id = f.target_id and not r.deleted
+where w.target = '' or w.target = r.type;
+
+-- name: pointing_at(keys, names)
+-- What points at a page through the named references.
+select distinct f.key
+from resource p
+join reference f on f.target_type = p.type and f.target_id = p.id and f.name = any(:names::text[])
+where p.key = any(:keys::bigint[]);
+
+-- name: saved_result(id, owner, since)^
+-- A search's matches, for those who made it, within the hour.
+select keys, query, made_at from search_result where id = :id and owner = :owner and made_at > :since;
+
+-- name: save_result(id, owner, made_at, keys, query)!
+-- Keeps the matches of a search that is longer than a page.
+insert into search_result (id, owner, made_at, keys, query)
+values (:id, :owner, :made_at, :keys::bigint[], :query);
+
+-- name: forget_results(before)!
+-- Results nobody will page through any more.
+delete from search_result where made_at < :before;

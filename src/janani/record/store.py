@@ -1,0 +1,111 @@
+"""Writing versions and their index rows: a handful of statements, whatever the number of resources."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from janani.kernel import postgres
+from janani.record.indexing import Rows
+
+queries = postgres.queries("janani.record")
+
+
+class Current(Struct):
+    """A resource as it stands, locked for change."""
+
+    key: int
+    type: str
+    id: str
+    version: int
+    deleted: bool
+    compartment: list[str]
+    body: bytes | None
+
+
+class Version(Struct):
+    """A version to be written: `key` is None for a new resource, `body` None for a deletion."""
+
+    type: str
+    id: str
+    version: int
+    method: str
+    body: bytes | None
+    compartment: list[str]
+    rows: Rows
+    key: int | None = None
+
+
+async def lock(
+    connection: asyncpg.Connection, types: Sequence[str], ids: Sequence[str]
+) -> dict[tuple[str, str], Current]:
+    """The current state of those of the named resources that there are, locked until the transaction ends."""
+    if not types:
+        return {}
+    found = [row async for row in queries.current_for_update(connection, types=types, ids=ids)]
+    return {(row["type"], row["id"]): Current(**dict(row)) for row in found}
+
+
+async def save(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:
+    """Writes `versions` with their index rows, in place of the index rows of the versions before.
+
+    Raises asyncpg.UniqueViolationError when another request created the same resource meanwhile.
+    """
+    if not versions:
+        return
+    await _save_resources(connection, versions, now)
+    await queries.insert_versions(
+        connection,
+        keys=[version.key for version in versions],
+        versions=[version.version for version in versions],
+        methods=[version.method for version in versions],
+        bodies=[version.body for version in versions],
+        updated=now,
+    )
+    replaced = [version.key for version in versions if version.version > 1]
+    if replaced:
+        await queries.delete_index(connection, keys=replaced)
+    await _save_index(connection, versions)
+
+
+async def _save_resources(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:
+    fresh = [version for version in versions if version.key is None]
+    known = [version for version in versions if version.key is not None]
+    if known:
+        await queries.update_resources(
+            connection,
+            keys=[version.key for version in known],
+            versions=[version.version for version in known],
+            deletions=[version.body is None for version in known],
+            compartments=[" ".join(version.compartment) for version in known],
+            updated=now,
+        )
+    if fresh:
+        made = queries.insert_resources(
+            connection,
+            types=[version.type for version in fresh],
+            ids=[version.id for version in fresh],
+            compartments=[" ".join(version.compartment) for version in fresh],
+            updated=now,
+        )
+        keys = {(row["type"], row["id"]): row["key"] async for row in made}
+        for version in fresh:
+            version.key = keys[version.type, version.id]
+
+
+async def _save_index(connection: asyncpg.Connection, versions: Sequence[Version]) -> None:
+    """Streams the index rows with COPY, one a table: cheaper than an insert of arrays from some ten rows on."""
+    for table, columns, name in _TABLES:
+        records = [(version.key, *row) for version in versions for row in getattr(version.rows, name)]
+        if records:
+            await connection.copy_records_to_table(table, records=records, columns=["key", *columns])
+
+
+_TABLES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("token", ("name", "system", "code"), "tokens"),
+    ("reference", ("name", "target_type", "target_id"), "references"),
+    ("date_span", ("name", "low", "high"), "dates"),
+    ("string", ("name", "folded", "exact"), "strings"),
+    ("quantity", ("name", "value", "system", "code"), "quantities"),
+)
