@@ -1,0 +1,106 @@
+"""The identity provider's application: all its routes, its errors, and what lives as long as it does."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from janani import programmes
+from janani.esignet import authenticate, clients, consent, demo, details, discovery, otp, page, tokens
+from janani.esignet.incoming import Http, csrf_answer
+from janani.esignet.people import load_demo_people
+from janani.esignet.problems import EsignetProblem, render, render_unforeseen
+from janani.esignet.provider import SQL, Idp, Provider, open_provider
+from janani.kernel import postgres
+from janani.kernel.clock import Clock, system_clock
+from janani.kernel.http import application
+from janani.kernel.pages import assets
+from janani.kernel.telemetry import log
+from janani.settings import Settings
+
+SWEEP_SECONDS = 60
+
+
+@get("/v1/esignet/csrf/token")
+async def csrf_token(request: Http, idp: Idp) -> Response[dict[str, str]]:
+    """The CSRF token, as JSON and as a cookie (reference §1.2)."""
+    return csrf_answer(request, secure=idp.issuer.startswith("https://"))
+
+
+HANDLERS = (
+    discovery.openid_configuration,
+    discovery.oauth_authorization_server,
+    discovery.jwks_document,
+    csrf_token,
+    clients.create_client,
+    clients.update_client,
+    details.oauth_details_v1,
+    details.oauth_details_v2,
+    details.oauth_details_v3,
+    otp.send_otp,
+    authenticate.authenticate_early,
+    authenticate.authenticate_v3,
+    consent.claim_details,
+    consent.auth_code,
+    tokens.token,
+    tokens.userinfo,
+    page.authorize,
+    page.authorize_script,
+    page.authorize_style,
+)
+SANDBOX_HANDLERS = (demo.inbox,)
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The ASGI application. The database is opened (and migrated) and demo data loaded when it starts."""
+
+    @contextlib.asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        pool = await postgres.open_pool(settings.database.dsn, "esignet", max_size=settings.database.pool_connections)
+        try:
+            app.state.idp = open_provider(settings, clock, pool)
+            if settings.sandbox:
+                await load_demo_people(pool, programmes.folder(settings.programme))
+                await demo.register_reference_client(app.state.idp)
+            sweeper = asyncio.create_task(_sweep(app.state.idp))
+            try:
+                yield
+            finally:
+                sweeper.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await sweeper
+        finally:
+            await pool.close()
+
+    async def provide_idp(state: State) -> Provider:
+        provider: Provider = state.idp
+        return provider
+
+    def problem(_: Request[Any, Any, Any], error: EsignetProblem) -> Response[Any]:
+        return render(error, clock())
+
+    return application(
+        "esignet",
+        [*HANDLERS, *(SANDBOX_HANDLERS if settings.sandbox else ()), assets()],
+        render_error=lambda request, status, code, text: render_unforeseen(request, status, code, text, clock()),
+        exception_handlers={EsignetProblem: problem},
+        lifespan=[running],
+        dependencies={"idp": Provide(provide_idp)},
+        request_max_body_size=1024 * 1024,
+    )
+
+
+async def _sweep(idp: Provider) -> None:
+    """Deletes what has lapsed, once a minute, for as long as the application runs."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            await SQL.sweep(idp.pool, now=idp.now(), inbox_before=idp.now() - timedelta(hours=1))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
+            log("esignet").warning("sweep_failed", error=type(error).__name__)

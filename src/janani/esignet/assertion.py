@@ -1,0 +1,79 @@
+"""Client authentication by signed assertion, private_key_jwt (reference §5.2, RFC 7523 §3).
+
+Every fault is `invalid_client`.
+"""
+
+import binascii
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from janani.esignet.problems import TokenRefused
+from janani.esignet.vocabulary import ASSERTION_ALGORITHMS
+from janani.kernel.jose import verify
+
+LEEWAY_SECONDS = 5
+
+
+def checked(
+    assertion: str, jwk: dict[str, Any], *, client_id: str, audiences: tuple[str, ...], now: datetime
+) -> dict[str, Any]:
+    """The claims of a client's assertion, verified by its registered JWK.
+
+    That its `jti` has not been used is the caller's to check. Raises TokenRefused `invalid_client`.
+    """
+    try:
+        header = jws.extract_compact(assertion.encode()).headers()
+        if not _fits(header, jwk):
+            raise TokenRefused("invalid_client")
+        numbers: dict[str, Any] = {name: jwk[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk}
+        key = (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(numbers)
+        claims = verify(assertion, key, algorithms=[header["alg"]])  # type: ignore[arg-type]
+    except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError) as error:
+        raise TokenRefused("invalid_client") from error
+    if not _holds(claims, client_id, audiences, now.timestamp()):
+        raise TokenRefused("invalid_client")
+    return claims
+
+
+def _fits(header: dict[str, Any], jwk: dict[str, Any]) -> bool:
+    """Whether the header names the registered key and an algorithm that this key may use."""
+    alg = header.get("alg")
+    family = {"RSA": ("RS256", "PS256"), "EC": ("ES256",)}.get(jwk.get("kty", ""), ())
+    return (
+        alg in ASSERTION_ALGORITHMS
+        and alg in family
+        and header.get("typ", "JWT") == "JWT"
+        and jwk.get("use", "sig") == "sig"
+        and jwk.get("alg", alg) == alg
+        and all(jwk.get(name) == header[name] for name in ("kid", "x5t#S256") if name in header)
+    )
+
+
+def _holds(claims: dict[str, Any], client_id: str, audiences: tuple[str, ...], now: float) -> bool:
+    """Whether issuer, subject, audience, times and jti are as they must be."""
+    audience = claims.get("aud")
+    named = [audience] if isinstance(audience, str) else audience if isinstance(audience, list) else []
+    expires: Any = claims.get("exp")
+    issued, begins = claims.get("iat"), claims.get("nbf", now)
+    jti = claims.get("jti")
+    return (
+        claims.get("iss") == client_id
+        and claims.get("sub") == client_id
+        and any(audience in named for audience in audiences)
+        and _is_number(expires)
+        and expires > now - LEEWAY_SECONDS
+        and _is_number(issued)
+        and _is_number(begins)
+        and begins <= now + LEEWAY_SECONDS
+        and isinstance(jti, str)
+        and bool(jti.strip())
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,133 @@
+"""Authentication by one-time code, versions 1 to 3 (reference §4.4)."""
+
+from datetime import timedelta
+
+import msgspec
+from litestar import Response, post
+from msgspec import Struct
+
+from janani.esignet.consent import consent_action
+from janani.esignet.envelope import Fault, success
+from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
+from janani.esignet.otp import Verdict, judge, lock, lock_end, unlocked_person
+from janani.esignet.people import normal_number
+from janani.esignet.problems import Refused
+from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES
+
+
+class Challenge(Struct, rename="camel", forbid_unknown_fields=True):
+    """One proof, such as a one-time code."""
+
+    auth_factor_type: str | None = None
+    challenge: str | None = None
+    format: str | None = None
+
+
+class Authenticate(Struct, rename="camel", forbid_unknown_fields=True):
+    """The request of authenticate."""
+
+    transaction_id: str | None = None
+    individual_id: str | None = None
+    challenge_list: list[Challenge] | None = None
+    captcha_token: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def authenticate_faults(request: Authenticate) -> list[Fault]:
+    """The faults of an authenticate request, one a field."""
+    challenges = request.challenge_list or []
+    checks = (
+        ("transactionId", "invalid_transaction_id", bool((request.transaction_id or "").strip())),
+        ("individualId", "invalid_identifier", bool((request.individual_id or "").strip())),
+        ("challengeList", "invalid_no_of_challenges", 1 <= len(challenges) <= 5),
+    )
+    faults = [Fault(code, f"request.{field}") for field, code, good in checks if not good]
+    for place, challenge in enumerate(challenges):
+        faults += _challenge_faults(challenge, f"request.challengeList[{place}]")
+    return faults
+
+
+def _challenge_faults(challenge: Challenge, at: str) -> list[Fault]:
+    form = CHALLENGES.get(challenge.auth_factor_type or "")
+    if form is None:
+        return [Fault("invalid_auth_factor_type", f"{at}.authFactorType")]
+    if challenge.format != form.format:
+        return [Fault("invalid_challenge_format", f"{at}.format")]
+    text = challenge.challenge or ""
+    if not text.strip() or not form.shortest <= len(text) <= form.longest:
+        return [Fault("invalid_challenge", f"{at}.challenge")]
+    return []
+
+
+@post(
+    ["/v1/esignet/authorization/authenticate", "/v1/esignet/authorization/v2/authenticate"],
+    status_code=200,
+    guards=[csrf_guard],
+)
+async def authenticate_early(request: Http, idp: Idp) -> Response[bytes]:
+    """Versions 1 (answers no consentAction) and 2. Neither knows a captcha."""
+    return await _authenticate(request, idp, 2 if "/v2/" in request.scope["path"] else 1)
+
+
+@post("/v1/esignet/authorization/v3/authenticate", status_code=200, guards=[csrf_guard])
+async def authenticate_v3(request: Http, idp: Idp) -> Response[bytes]:
+    """Version 3. No captcha is configured, so its token is not looked at."""
+    return await _authenticate(request, idp, 3)
+
+
+async def _authenticate(request: Http, idp: Provider, version: int) -> Response[bytes]:
+    row = await bound_transaction(request, idp, "preauth")
+    body = await read(request, Authenticate, authenticate_faults, idp.now())
+    if version < 3 and body.captcha_token is not msgspec.UNSET:
+        raise Refused("unknown_error")
+    same_transaction(row, body.transaction_id or "")
+    code = next((it.challenge for it in body.challenge_list or [] if it.auth_factor_type == "OTP"), None)
+    if code is None:
+        raise Refused("auth_factor_mismatch")
+    person = await _person_with_code(idp, row, normal_number(body.individual_id or ""), code)
+    action = await consent_action(idp, row, person["id"]) if version > 1 else "CAPTURE"
+    now = idp.now()
+    moved = await SQL.authenticated(
+        idp.pool,
+        id=row["id"],
+        otp_hash=row["otp_hash"],
+        person_id=person["id"],
+        typed_id=normal_number(body.individual_id or ""),
+        acr=ACR_OF_FACTOR["OTP"],
+        consent_action=action,
+        now=now,
+        expires_at=now + timedelta(seconds=idp.options.transaction_seconds),
+    )
+    if moved is None:
+        raise Refused("invalid_transaction")
+    await SQL.forget_failures(idp.pool, id=person["id"])
+    await idp.note("authenticated", "ok", transaction=row["number"], client=row["client_id"], person=person["id"])
+    answer = {"transactionId": row["id"]} | ({"consentAction": action} if version > 1 else {})
+    return Response(success(answer, now), media_type="application/json")
+
+
+async def _person_with_code(idp: Provider, row: Row, number: str, code: str) -> Row:
+    """The person with this number, whose code it is.
+
+    Raises Refused: `no_attempts_left` (and locks), `invalid_individual_id`, `individual_id_blocked`,
+    `invalid_transaction` (nothing sent), `auth_failed`.
+    """
+    if await SQL.count_try(idp.pool, id=row["id"]) > idp.options.otp_attempts:
+        await lock(idp, number)
+        raise Refused("no_attempts_left")
+    person = await unlocked_person(idp, number)
+    if row["otp_hash"] is None:
+        raise Refused("invalid_transaction")
+    verdict = judge(idp.otp_key, row, person["id"], code, now=idp.now(), sandbox=idp.settings.sandbox)
+    if verdict is Verdict.RIGHT:
+        return person
+    if verdict is Verdict.WRONG:
+        await SQL.count_failure(idp.pool, id=person["id"], limit=idp.options.otp_attempts, locked_until=lock_end(idp))
+    await idp.note(
+        "authenticated",
+        f"auth_failed_{verdict.value}",
+        transaction=row["number"],
+        client=row["client_id"],
+        person=person["id"],
+    )
+    raise Refused("auth_failed")

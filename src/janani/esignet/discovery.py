@@ -1,0 +1,78 @@
+"""The well-known documents and the key set (reference §7). JSON, no envelope, open to every origin."""
+
+import base64
+from typing import Any
+
+from cryptography import x509
+from litestar import Response, get
+
+from janani.esignet import vocabulary as words
+from janani.esignet.provider import Idp, Provider
+from janani.kernel.jose import jwks
+
+_OPEN = {"access-control-allow-origin": "*", "cache-control": "public, max-age=300"}
+
+
+def authorization_server(issuer: str, authorize_url: str) -> dict[str, Any]:
+    """The OAuth 2 authorization server metadata (RFC 8414). PAR and DPoP are not offered, so not named."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": authorize_url or f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/v1/esignet/oauth/v2/token",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": list(words.ASSERTION_ALGORITHMS),
+        "scopes_supported": list(words.SCOPE_CLAIMS),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def openid_provider(issuer: str, authorize_url: str, languages: tuple[str, ...]) -> dict[str, Any]:
+    """The OpenID provider metadata (OpenID Connect Discovery §3); `languages` are those of the pages."""
+    return authorization_server(issuer, authorize_url) | {
+        "userinfo_endpoint": f"{issuer}/v1/esignet/oidc/userinfo",
+        "acr_values_supported": list(words.FACTOR_OF_ACR),
+        "subject_types_supported": ["pairwise"],
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": True,
+        "claims_supported": list(words.CLAIMS),
+        "claims_locales_supported": list(languages),
+        "ui_locales_supported": list(languages),
+        "display_values_supported": list(words.DISPLAYS),
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "userinfo_signing_alg_values_supported": list(words.SIGNING_ALGORITHMS),
+        "id_token_signing_alg_values_supported": list(words.SIGNING_ALGORITHMS),
+        "require_pushed_authorization_requests": False,
+    }
+
+
+def key_set(idp: Provider) -> dict[str, Any]:
+    """The signing key with its certificate's end as `exp` (reference §7.3)."""
+    certificate = x509.load_der_x509_certificate(base64.b64decode(idp.key.as_dict()["x5c"][0]))
+    keys = jwks(idp.key)
+    keys["keys"][0]["exp"] = int(certificate.not_valid_after_utc.timestamp())
+    return keys
+
+
+@get(["/v1/esignet/oidc/.well-known/openid-configuration", "/.well-known/openid-configuration"])
+async def openid_configuration(idp: Idp) -> Response[dict[str, Any]]:
+    """OpenID Connect Discovery."""
+    languages = ("en", "si", "ta")
+    return Response(openid_provider(idp.issuer, idp.options.authorize_url, languages), headers=_OPEN)
+
+
+@get(["/v1/esignet/oauth/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"])
+async def oauth_authorization_server(idp: Idp) -> Response[dict[str, Any]]:
+    """RFC 8414."""
+    return Response(authorization_server(idp.issuer, idp.options.authorize_url), headers=_OPEN)
+
+
+@get(["/v1/esignet/oauth/.well-known/jwks.json", "/.well-known/jwks.json"])
+async def jwks_document(idp: Idp) -> Response[dict[str, Any]]:
+    """The keys that sign id_token, access token and userinfo."""
+    return Response(key_set(idp), headers=_OPEN)

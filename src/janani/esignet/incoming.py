@@ -1,0 +1,84 @@
+"""The door of the enveloped API: decoding, field checks, CSRF, and the headers that bind a call to its transaction.
+
+Order as in eSignet: CSRF (403), oauth-details headers, then the envelope and its fields (reference §1).
+"""
+
+import hmac
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
+
+from janani.esignet.envelope import Fault, time_fault
+from janani.esignet.problems import CsrfFailed, Refused
+from janani.esignet.provider import SQL, Provider, Row
+from janani.kernel import ids
+
+T = TypeVar("T")
+Http = Request[Any, Any, Any]
+CSRF_COOKIE, CSRF_HEADER = "XSRF-TOKEN", "x-xsrf-token"
+
+
+class Enveloped(Struct, Generic[T], rename="camel", forbid_unknown_fields=True):
+    """`{requestTime, request}`."""
+
+    request_time: str | None = None
+    request: T | None = None
+
+
+async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], now: datetime) -> T:
+    """The `request` of an enveloped body as `kind`, its time and fields checked.
+
+    Raises Refused: `unknown_error` for JSON that is malformed or has unknown members, else one fault a field.
+    """
+    try:
+        enveloped = msgspec.json.decode(await request.body(), type=Enveloped[kind])  # type: ignore[valid-type]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("unknown_error") from error
+    faults = time_fault(enveloped.request_time, now)
+    if enveloped.request is None:
+        raise Refused("invalid_request", [*faults, Fault("invalid_request", "request")])
+    faults += check(enveloped.request)
+    if faults:
+        raise Refused(faults[0].code, faults)
+    return enveloped.request
+
+
+def csrf_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Raises CsrfFailed unless cookie and header carry the same token (double submit, reference §1.2)."""
+    cookie, header = connection.cookies.get(CSRF_COOKIE, ""), connection.headers.get(CSRF_HEADER, "")
+    if not cookie or not hmac.compare_digest(cookie.encode(), header.encode()):
+        raise CsrfFailed
+
+
+def csrf_answer(request: Http, *, secure: bool) -> Response[dict[str, str]]:
+    """The token as JSON and as a cookie that scripts cannot read; a token already there is kept."""
+    token = request.cookies.get(CSRF_COOKIE) or ids.token()
+    response = Response({"headerName": "X-XSRF-TOKEN", "parameterName": "_csrf", "token": token})
+    response.set_cookie(CSRF_COOKIE, token, path="/v1/esignet", httponly=True, secure=secure, samesite="strict")
+    return response
+
+
+async def bound_transaction(request: Http, idp: Provider, stage: str) -> Row:
+    """The transaction that the oauth-details headers name, in `stage` (reference §1.3).
+
+    Raises Refused `invalid_transaction` (no such key, another stage, lapsed) or `invalid_request` (wrong hash).
+    """
+    key = request.headers.get("oauth-details-key", "")
+    row = await SQL.transaction_at(idp.pool, id=key, stage=stage, now=idp.now()) if key else None
+    if row is None:
+        raise Refused("invalid_transaction")
+    if not hmac.compare_digest(row["details_hash"], request.headers.get("oauth-details-hash", "")):
+        raise Refused("invalid_request")
+    return row
+
+
+def same_transaction(row: Row, transaction_id: str) -> None:
+    """Raises Refused unless header and body name the same transaction (upstream forgets to compare them)."""
+    if row["id"] != transaction_id:
+        raise Refused("invalid_transaction")

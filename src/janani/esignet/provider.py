@@ -1,0 +1,89 @@
+"""What every handler of this part works with: settings, clock, database, keys; and the audit trail."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from joserfc.jwk import RSAKey
+from litestar.di import NamedDependency
+
+from janani.kernel import postgres
+from janani.kernel.clock import Clock
+from janani.kernel.jose import signing_key
+from janani.kernel.secrets import secret
+from janani.settings import Esignet, Settings
+
+SQL = postgres.queries("janani.esignet")
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The identity provider while it runs."""
+
+    settings: Settings
+    clock: Clock
+    pool: asyncpg.Pool
+    key: RSAKey
+    pairwise_key: bytes
+    clients_token: str
+
+    @property
+    def options(self) -> Esignet:
+        """This part's own settings."""
+        return self.settings.esignet
+
+    @property
+    def issuer(self) -> str:
+        """The one issuer: in discovery, tokens, userinfo and on the redirect."""
+        return self.options.url.rstrip("/")
+
+    @property
+    def otp_key(self) -> bytes:
+        """Key of the one-time code hashes, derived from the pairwise secret."""
+        return hmac.digest(self.pairwise_key, b"one-time codes", hashlib.sha256)
+
+    def now(self) -> datetime:
+        """The present instant."""
+        return self.clock()
+
+    async def note(
+        self,
+        event: str,
+        outcome: str,
+        *,
+        transaction: int | None = None,
+        client: str | None = None,
+        person: int | None = None,
+    ) -> None:
+        """Adds a row to the audit trail. Surrogate ids and codes only."""
+        await SQL.add_audit(
+            self.pool,
+            at=self.now(),
+            event=event,
+            outcome=outcome,
+            transaction_number=transaction,
+            client_id=client,
+            person_id=person,
+        )
+
+
+def open_provider(settings: Settings, clock: Clock, pool: asyncpg.Pool) -> Provider:
+    """The provider over an open pool. Raises MissingSecret in production when a key or secret is not there."""
+    create, folder = settings.sandbox, settings.secrets
+    return Provider(
+        settings=settings,
+        clock=clock,
+        pool=pool,
+        key=signing_key(folder / "esignet.pem", create=create),
+        pairwise_key=secret(folder, "esignet-pairwise", create=create).encode(),
+        clients_token=secret(folder, "esignet-clients-token", create=create),
+    )
+
+
+Idp = NamedDependency[Provider]
+"""The provider as handlers ask for it."""
+
+Row = Any  # an asyncpg.Record, or nothing

@@ -1,0 +1,186 @@
+-- name: save_people(individual_ids, identities)!
+-- Demo people at start: one statement for all, the same again changes nothing but the record itself.
+insert into person (individual_id, identity)
+select p.individual_id, p.identity::jsonb
+from unnest(:individual_ids::text[], :identities::text[]) as p (individual_id, identity)
+on conflict (individual_id) do update set identity = excluded.identity;
+
+-- name: save_aliases(aliases, individual_ids)!
+insert into person_alias (alias, person_id)
+select a.alias, p.id
+from unnest(:aliases::text[], :individual_ids::text[]) as a (alias, individual_id)
+join person p using (individual_id)
+on conflict (alias) do update set person_id = excluded.person_id;
+
+-- name: person_by_number(number)^
+-- A person by the identity number or any alias; the identity number wins.
+select p.id, p.individual_id, p.identity, p.locked_until
+from person p
+where p.individual_id = :number
+   or p.id = (select a.person_id from person_alias a where a.alias = :number)
+order by p.individual_id = :number desc
+limit 1;
+
+-- name: person_by_id(id)^
+select id, individual_id, identity, locked_until from person where id = :id;
+
+-- name: count_failure(limit, locked_until, id)$
+-- A wrong code: counts it; the one that reaches the limit locks the person and starts the count anew.
+update person
+set failures = case when failures + 1 >= :limit then 0 else failures + 1 end,
+    locked_until = case when failures + 1 >= :limit then :locked_until::timestamptz else locked_until end
+where id = :id
+returning locked_until;
+
+-- name: lock_number(locked_until, number)!
+-- Too many tries in one transaction.
+update person set locked_until = greatest(locked_until, :locked_until::timestamptz), failures = 0
+where id = (
+    select p.id from person p left join person_alias a on a.person_id = p.id
+    where p.individual_id = :number or a.alias = :number limit 1
+);
+
+-- name: forget_failures(id)!
+update person set failures = 0 where id = :id and failures > 0;
+
+-- name: add_client(client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs, redirect_uris, additional_config, now)$
+-- Null when the id is taken.
+insert into client (client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs,
+                    redirect_uris, additional_config, status, updated_at)
+values (:client_id, :relying_party_id, :name::jsonb, :logo_uri, :public_key::jsonb, :public_key_hash,
+        :user_claims::text[], :acrs::text[], :redirect_uris::text[], :additional_config::jsonb, 'ACTIVE', :now)
+on conflict (client_id) do nothing
+returning client_id;
+
+-- name: update_client(name, logo_uri, user_claims, acrs, redirect_uris, additional_config, status, now, client_id)$
+-- Never the key or the relying party.
+update client
+set name = :name::jsonb, logo_uri = :logo_uri, user_claims = :user_claims::text[], acrs = :acrs::text[],
+    redirect_uris = :redirect_uris::text[], additional_config = :additional_config::jsonb, status = :status,
+    updated_at = :now
+where client_id = :client_id
+returning status;
+
+-- name: put_demo_client(client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs, redirect_uris, additional_config, now)!
+-- The reference's client, at each start of the sandbox.
+insert into client (client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs,
+                    redirect_uris, additional_config, status, updated_at)
+values (:client_id, :relying_party_id, :name::jsonb, :logo_uri, :public_key::jsonb, :public_key_hash,
+        :user_claims::text[], :acrs::text[], :redirect_uris::text[], :additional_config::jsonb, 'ACTIVE', :now)
+on conflict (client_id) do update
+set public_key = excluded.public_key, public_key_hash = excluded.public_key_hash,
+    redirect_uris = excluded.redirect_uris, user_claims = excluded.user_claims, updated_at = excluded.updated_at;
+
+-- name: active_client(client_id)^
+select client_id, relying_party_id, name, logo_uri, public_key, user_claims, acrs, redirect_uris, additional_config
+from client where client_id = :client_id and status = 'ACTIVE';
+
+-- name: use_once(kind, client_id, value, expires_at, now)$
+-- True when the value had not been used before (or only so long ago that it has lapsed).
+insert into used_once as u (kind, client_id, value, expires_at)
+values (:kind, :client_id, :value, :expires_at)
+on conflict (kind, client_id, value) do update set expires_at = excluded.expires_at where u.expires_at <= :now
+returning true;
+
+-- name: start_transaction(id, client_id, request, essential, voluntary, scopes, details_hash, expires_at)$
+insert into transaction (id, stage, client_id, request, essential_claims, voluntary_claims, authorize_scopes,
+                         details_hash, expires_at)
+values (:id, 'preauth', :client_id, :request::jsonb, :essential::text[], :voluntary::text[], :scopes::text[],
+        :details_hash, :expires_at)
+returning number;
+
+-- name: transaction_at(id, stage, now)^
+-- A live transaction in the stage asked for, with what its client says.
+select t.*, c.relying_party_id, c.additional_config, c.name as client_name
+from transaction t join client c using (client_id)
+where t.id = :id and t.stage = :stage and t.expires_at > :now and c.status = 'ACTIVE';
+
+-- name: count_send(id)$
+update transaction set sends = sends + 1 where id = :id and stage = 'preauth' returning sends;
+
+-- name: count_try(id)$
+update transaction set tries = tries + 1 where id = :id and stage = 'preauth' returning tries;
+
+-- name: count_claim_details(id)$
+update transaction set claim_details = claim_details + 1 where id = :id returning claim_details;
+
+-- name: put_otp(otp_hash, person_id, otp_expires_at, id)!
+-- A new code replaces the one before it.
+update transaction
+set otp_hash = :otp_hash, otp_person_id = :person_id, otp_expires_at = :otp_expires_at
+where id = :id and stage = 'preauth';
+
+-- name: authenticated(person_id, typed_id, acr, now, consent_action, expires_at, id, otp_hash)$
+-- Moves on once, and spends the one-time code with it; null when another request was faster.
+update transaction
+set stage = 'authenticated', otp_hash = null, person_id = :person_id, typed_id = :typed_id, acr = :acr,
+    authenticated_at = :now, consent_action = :consent_action, expires_at = :expires_at
+where id = :id and stage = 'preauth' and otp_hash = :otp_hash
+returning number;
+
+-- name: consent_in_force(client_id, person_id, now)^
+select request_hash, accepted_claims, permitted_scopes, expires_at
+from consent
+where client_id = :client_id and person_id = :person_id and replaced_at is null
+  and (expires_at is null or expires_at > :now);
+
+-- name: replace_consent(now, client_id, person_id)!
+update consent set replaced_at = :now
+where client_id = :client_id and person_id = :person_id and replaced_at is null;
+
+-- name: add_consent(client_id, person_id, request_hash, accepted, permitted, now, expires_at)!
+insert into consent (client_id, person_id, request_hash, accepted_claims, permitted_scopes, given_at, expires_at)
+values (:client_id, :person_id, :request_hash, :accepted::text[], :permitted::text[], :now, :expires_at);
+
+-- name: exchange_for_code(id, code_hash, accepted, permitted, lifetime_seconds, expires_at)$
+-- The transaction ends and its code begins, in one statement; null when it had ended already.
+with ended as (
+    delete from transaction where id = :id and stage = 'authenticated' returning *
+)
+insert into auth_code (code_hash, transaction_number, client_id, person_id, typed_id, request, accepted_claims,
+                       permitted_scopes, acr, authenticated_at, lifetime_seconds, expires_at)
+select :code_hash, number, client_id, person_id, typed_id, request, :accepted::text[], :permitted::text[], acr,
+       authenticated_at, :lifetime_seconds::integer, :expires_at
+from ended
+returning transaction_number;
+
+-- name: code_waiting(code_hash, now)^
+select a.*, c.relying_party_id, c.public_key, c.status as client_status, p.individual_id, p.identity
+from auth_code a join client c using (client_id) join person p on p.id = a.person_id
+where a.code_hash = :code_hash and a.expires_at > :now;
+
+-- name: redeem_code(code_hash)$
+-- Of two that redeem at once, one gets the number.
+delete from auth_code where code_hash = :code_hash returning transaction_number;
+
+-- name: add_access_token(token_hash, transaction_number, client_id, person_id, userinfo, expires_at)!
+insert into access_token (token_hash, transaction_number, client_id, person_id, userinfo, expires_at)
+values (:token_hash, :transaction_number, :client_id, :person_id, :userinfo, :expires_at);
+
+-- name: userinfo_of(token_hash, now)^
+select userinfo, transaction_number, client_id, person_id
+from access_token where token_hash = :token_hash and expires_at > :now;
+
+-- name: add_audit(at, event, outcome, transaction_number, client_id, person_id)!
+insert into audit (at, event, outcome, transaction_number, client_id, person_id)
+values (:at, :event, :outcome, :transaction_number, :client_id, :person_id);
+
+-- name: put_messages(now, channels, addresses, texts)!
+insert into inbox (sent_at, channel, address, text)
+select :now::timestamptz, m.channel, m.address, m.text
+from unnest(:channels::text[], :addresses::text[], :texts::text[]) as m (channel, address, text);
+
+-- name: inbox()
+select sent_at, channel, address, text from inbox order by id desc limit 50;
+
+-- name: sweep(now, inbox_before)!
+-- Everything that has lapsed; once a minute.
+with t as (delete from transaction where expires_at <= :now),
+     c as (delete from auth_code where expires_at <= :now),
+     a as (delete from access_token where expires_at <= :now),
+     u as (delete from used_once where expires_at <= :now)
+delete from inbox where sent_at <= :inbox_before;
+
+-- name: key_holder(public_key_hash, client_id)$
+-- Another client with the same key.
+select client_id from client where public_key_hash = :public_key_hash and client_id <> :client_id;

@@ -1,0 +1,337 @@
+// The sign-in page: number → channel → code → consent → back to the service, over eSignet's public endpoints.
+// Where the person is, and what the server said, is kept in this tab's session storage, so that a reload or a
+// change of language loses nothing. The code is never kept; everything is forgotten when the page is left.
+
+const API = "/v1/esignet";
+const { messages, claims: claimNames, lockMinutes, language } = JSON.parse(document.getElementById("texts").textContent);
+const at = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const storageKey = "esignet:" + (() => {
+  const same = new URLSearchParams(location.search);
+  same.delete("ui_locales");
+  return same.toString();
+})();
+const steps = ["identifier", "channel", "code", "consent"];
+
+let csrf = "";
+let state = JSON.parse(sessionStorage.getItem(storageKey) ?? "null") ?? {};
+
+const save = () => sessionStorage.setItem(storageKey, JSON.stringify(state));
+const forget = () => { state = {}; sessionStorage.removeItem(storageKey); };
+const say = (key, values = {}) =>
+  (messages[key] ?? messages.unknown_error).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+
+function clientName() {
+  const name = state.details?.clientName ?? {};
+  const three = { en: "eng", si: "sin", ta: "tam" }[language];
+  return name[three] ?? name["@none"] ?? "";
+}
+
+// --- what the person sees -------------------------------------------------------------------------------------
+
+function status(text) { at("status").textContent = text; }
+
+function alertOf(text) {
+  at("alert-text").textContent = text;
+  at("alert").hidden = !text;
+}
+
+function show(step) {
+  alertOf("");
+  status("");
+  document.querySelectorAll("[data-step]").forEach((section) => { section.hidden = section.dataset.step !== step; });
+  const heading = document.querySelector(`[data-step="${step}"] h1`);
+  document.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+  if (steps.includes(step)) {
+    state.step = step;
+    save();
+  }
+  ({ code: showCode, consent: showConsent }[step] ?? (() => {}))();
+  heading.focus();
+}
+
+function fault(text, field) {
+  alertOf(text);
+  if (field) {
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+  }
+}
+
+function stop(code, text) {
+  state.stopped = code;
+  at("stopped-text").textContent = text;
+  at("go-back").hidden = !state.details;
+  at("retry").hidden = Boolean(state.details);
+  show("stopped");
+}
+
+let ticking = 0;
+
+function showCode() {
+  const to = [state.sent?.maskedMobile, state.sent?.maskedEmail].filter(Boolean).join(` ${messages.and} `);
+  at("sent-to").textContent = say(state.resent ? "sent_again" : "sent_to", { to });
+  at("code").value = "";
+  clearInterval(ticking);
+  ticking = setInterval(tick, 1000);
+  tick();
+}
+
+function tick() {
+  const left = Math.max(0, Math.round((state.otpUntil - Date.now()) / 1000));
+  const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  at("time-left").textContent = left ? say("time_left", { time }) : messages.otp_expired;
+  const wait = Math.max(0, Math.round((state.resendAt - Date.now()) / 1000));
+  at("resend").disabled = wait > 0;
+  at("resend").textContent = wait ? say("resend_in", { seconds: wait }) : messages.resend;
+}
+
+function showConsent() {
+  at("consent-title").textContent = say("asks", { client: clientName() });
+  const { essentialClaims, voluntaryClaims, authorizeScopes } = state.details;
+  state.off ??= [];
+  fill("essential", essentialClaims, "claim-required");
+  fill("voluntary", voluntaryClaims, "claim-choice");
+  fill("scopes", authorizeScopes, "claim-choice");
+}
+
+function fill(list, names, template) {
+  at(`${list}-group`).hidden = names.length === 0;
+  at(list).replaceChildren(...names.map((name) => {
+    const item = at(template).content.firstElementChild.cloneNode(true);
+    item.querySelector("[data-name]").textContent = claimNames[name] ?? name;
+    const input = item.querySelector("input");
+    if (input) {
+      input.value = name;
+      input.checked = !state.off.includes(name);
+      input.addEventListener("change", () => {
+        state.off = input.checked ? state.off.filter((other) => other !== name) : [...state.off, name];
+        save();
+      });
+    }
+    return item;
+  }));
+}
+
+// --- the wire ---------------------------------------------------------------------------------------------------
+
+class Unreachable extends Error {}
+class Refused extends Error {
+  constructor(code) { super(code); this.code = code; }
+}
+
+async function http(path, options) {
+  let response;
+  try {
+    response = await fetch(API + path, { cache: "no-store", ...options });
+  } catch {
+    throw new Unreachable();
+  }
+  if (response.status >= 500) throw new Unreachable();
+  return response;
+}
+
+async function fetchCsrf() {
+  csrf = (await (await http("/csrf/token")).json()).token;
+}
+
+async function call(path, request, again = true) {
+  if (!csrf) await fetchCsrf();
+  const headers = { "content-type": "application/json", "x-xsrf-token": csrf };
+  if (state.details) {
+    headers["oauth-details-key"] = state.details.transactionId;
+    headers["oauth-details-hash"] = await detailsHash();
+  }
+  const body = JSON.stringify({ requestTime: new Date().toISOString(), request });
+  const response = await http(`/authorization/${path}`, { method: "POST", headers, body });
+  if (response.status === 403 && again) {
+    csrf = "";
+    return call(path, request, false);
+  }
+  const envelope = await response.json();
+  if (envelope.errors?.length) throw new Refused(envelope.errors[0].errorCode);
+  return envelope.response;
+}
+
+async function detailsHash() {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(state.details)));
+  const text = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function authorizationRequest() {
+  const names = {
+    client_id: "clientId", redirect_uri: "redirectUri", response_type: "responseType", scope: "scope",
+    nonce: "nonce", state: "state", acr_values: "acrValues", claims_locales: "claimsLocales",
+    ui_locales: "uiLocales", display: "display", prompt: "prompt", code_challenge: "codeChallenge",
+    code_challenge_method: "codeChallengeMethod", id_token_hint: "idTokenHint",
+  };
+  const request = {};
+  for (const [name, member] of Object.entries(names)) {
+    if (query.get(name)) request[member] = query.get(name);
+  }
+  if (/^\d+$/.test(query.get("max_age") ?? "")) request.maxAge = Number(query.get("max_age"));
+  if (query.get("claims")) request.claims = claimsParameter(query.get("claims"));
+  return request;
+}
+
+function claimsParameter(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(decodeURIComponent(text));
+  }
+}
+
+function goTo(uri, parameters) {
+  const place = uri.includes("#") ? uri.slice(uri.indexOf("#")) : uri;
+  forget();
+  location.replace(uri + (place.includes("?") ? "&" : "?") + new URLSearchParams(parameters));
+}
+
+function returnError(code) {
+  const parameters = { error_description: code };
+  if (query.get("state")) parameters.state = query.get("state");
+  goTo(state.details.redirectUri, { ...parameters, error: code });
+}
+
+// --- the steps --------------------------------------------------------------------------------------------------
+
+async function begin() {
+  if (state.details) {
+    name();
+    show(state.step ?? "identifier");
+    return;
+  }
+  let request;
+  try {
+    request = authorizationRequest();
+  } catch {
+    stop("invalid_request", say("invalid_link", { code: "invalid_claim" }));
+    return;
+  }
+  state.details = undefined;
+  await attempt(async () => {
+    const details = await call("v3/oauth-details", request);
+    state = { details, step: "identifier" };
+    save();
+    name();
+    show("identifier");
+  }, (code) => stop(code, code in messages ? say(code) : say("invalid_link", { code })));
+}
+
+function name() {
+  at("identifier-title").textContent = say("wants", { client: clientName() });
+}
+
+async function sendCode(isResend) {
+  const channel = document.querySelector("[name=channel]:checked").value;
+  await attempt(async () => {
+    const { transactionId, configs } = state.details;
+    state.sent = await call("send-otp", { transactionId, individualId: state.individualId, otpChannels: [channel] });
+    state.otpUntil = Date.now() + configs["otp.expire-in-secs"] * 1000;
+    state.resendAt = Date.now() + configs["resend.otp.delay.secs"] * 1000;
+    state.resent = isResend;
+    show("code");
+    at("code").focus();
+  }, (code) => {
+    if (code === "invalid_individual_id" || code === "invalid_identifier") {
+      show("identifier");
+      fault(say(code), at("individual-id"));
+    } else fault(say(code, { minutes: lockMinutes }));
+  });
+}
+
+async function confirmCode() {
+  const code = at("code").value.trim();
+  if (!/^[0-9]{6}$/.test(code)) {
+    fault(messages.invalid_challenge, at("code"));
+    return;
+  }
+  await attempt(async () => {
+    const { transactionId } = state.details;
+    const challenge = { authFactorType: "OTP", challenge: code, format: "alpha-numeric" };
+    const answer = await call("v3/authenticate", {
+      transactionId, individualId: state.individualId, challengeList: [challenge],
+    });
+    clearInterval(ticking);
+    if (answer.consentAction === "CAPTURE") show("consent");
+    else await finish([], []);
+  }, (error) => {
+    const expired = error === "auth_failed" && Date.now() > state.otpUntil;
+    at("code").value = "";
+    fault(say(expired ? "otp_expired" : error, { minutes: lockMinutes }), at("code"));
+  });
+}
+
+async function finish(acceptedClaims, permittedAuthorizeScopes) {
+  const { transactionId, configs } = state.details;
+  const answer = await call("auth-code", { transactionId, acceptedClaims, permittedAuthorizeScopes });
+  status(say("going_back", { client: clientName() }));
+  const parameters = answer.state ? { state: answer.state } : {};
+  goTo(answer.redirectUri, { ...parameters, code: answer.code, iss: configs.issuer });
+}
+
+async function share() {
+  const chosen = (list) => [...at(list).querySelectorAll("input:checked")].map((input) => input.value);
+  await attempt(
+    () => finish([...state.details.essentialClaims, ...chosen("voluntary")], chosen("scopes")),
+    (code) => fault(say(code)),
+  );
+}
+
+// Runs one step; buttons rest meanwhile. A refusal goes to `refused`; an unreachable service changes nothing.
+async function attempt(work, refused) {
+  const buttons = document.querySelectorAll(".esignet button");
+  alertOf("");
+  status(messages.working);
+  buttons.forEach((button) => { button.disabled = true; });
+  try {
+    await work();
+  } catch (error) {
+    status("");
+    if (error instanceof Refused && error.code === "invalid_transaction") stop(error.code, messages.invalid_transaction);
+    else if (error instanceof Refused) refused(error.code);
+    else if (error instanceof Unreachable) unreachable();
+    else throw error;
+  } finally {
+    buttons.forEach((button) => { button.disabled = false; });
+    if (state.step === "code") tick();
+    if (at("status").textContent === messages.working) status("");
+  }
+}
+
+function unreachable() {
+  if (state.details) alertOf(messages.unreachable);
+  else stop("unreachable", messages.unreachable);
+}
+
+function on(id, work, event = "submit") {
+  at(id).addEventListener(event, (occurred) => {
+    occurred.preventDefault();
+    work();
+  });
+}
+
+on("identifier-form", () => {
+  const typed = at("individual-id").value.trim();
+  if (!typed) {
+    fault(messages.invalid_identifier, at("individual-id"));
+    return;
+  }
+  state.individualId = typed;
+  show("channel");
+});
+on("channel-form", () => sendCode(false));
+on("resend", () => sendCode(true), "click");
+on("code-form", confirmCode);
+on("consent-form", share);
+on("stay", () => show(state.step), "click");
+on("leave", () => returnError("access_denied"), "click");
+on("go-back", () => returnError(state.stopped === "invalid_transaction" ? "invalid_transaction" : "access_denied"), "click");
+on("retry", begin, "click");
+document.querySelectorAll("[data-refuse]").forEach((button) => button.addEventListener("click", () => show("refuse")));
+document.querySelectorAll("[data-back]").forEach((button) =>
+  button.addEventListener("click", () => show(button.dataset.back)));
+
+begin();

@@ -1,0 +1,57 @@
+"""The provider under test: by URL (`JANANI_CONTRACT_ESIGNET_URL` and `…_TOKEN`), else our own on a free port."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from esignet_wire import RelyingParty, Wire, free_socket, serving
+from janani.esignet.app import create_app
+from janani.kernel.secrets import secret
+from janani.settings import Database, Esignet, Settings
+
+URL = os.environ.get("JANANI_CONTRACT_ESIGNET_URL", "")
+
+
+@pytest.fixture
+def own_database(request: pytest.FixtureRequest) -> str:
+    """A database for our own provider; none is made when another is tested by URL."""
+    return "" if URL else request.getfixturevalue("database")
+
+
+@pytest.fixture
+async def provider(own_database: str, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+    """Base URL and bearer token of client management."""
+    if URL:
+        yield URL, os.environ.get("JANANI_CONTRACT_ESIGNET_TOKEN", "")
+        return
+    listening = free_socket()
+    url = f"http://localhost:{listening.getsockname()[1]}"
+    settings = msgspec.structs.replace(
+        Settings(), home=str(tmp_path), database=Database(dsn=own_database), esignet=Esignet(url=url)
+    )
+    async with serving(create_app(settings), listening):
+        yield url, secret(settings.secrets, "esignet-clients-token", create=False)
+
+
+@pytest.fixture
+async def http(provider: tuple[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=provider[0], trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def wire(http: httpx.AsyncClient) -> Wire:
+    return Wire(http)
+
+
+@pytest.fixture
+async def rp(http: httpx.AsyncClient, provider: tuple[str, str]) -> Any:
+    party = RelyingParty(http, provider[1])
+    answer = await party.manage(party.registration())
+    assert answer.json()["errors"] == [], answer.text
+    return party
