@@ -96,8 +96,11 @@ async def discover(http: httpx.AsyncClient, url: str) -> Provider:
     known = await _json(http, document)
     try:
         return Provider(
-            *(known[key] for key in ("issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint")),
-            known["jwks_uri"],
+            issuer=known["issuer"],
+            authorization_endpoint=known["authorization_endpoint"],
+            token_endpoint=known["token_endpoint"],
+            userinfo_endpoint=known["userinfo_endpoint"],
+            jwks_uri=known["jwks_uri"],
         )
     except KeyError as error:
         raise OidcError("bad_answer", f"The identity service's description lacks {error}.") from error
@@ -215,8 +218,9 @@ def assertion(client: Client, audience: str, now: datetime) -> str:
         "exp": issued + ASSERTION_SECONDS,
         "jti": secrets.token_urlsafe(24),
     }
-    thumbprint = client.key.as_dict(private=False).get("x5t#S256")
-    return sign(claims, client.key, **({"x5t#S256": thumbprint} if thumbprint else {}))
+    thumbprint: Any = client.key.as_dict(private=False).get("x5t#S256")
+    header: dict[str, Any] = {"x5t#S256": thumbprint} if thumbprint else {}
+    return sign(claims, client.key, **header)
 
 
 async def _tokens(
