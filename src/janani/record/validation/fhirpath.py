@@ -289,6 +289,7 @@ _OPERATORS: dict[str, Callable[[Items, Items], Items]] = {
     "=": _equal, "~": _equal, "!=": _unequal, "!~": _unequal,
     "<": _compare(lambda a, b: a < b), ">": _compare(lambda a, b: a > b),
     "<=": _compare(lambda a, b: a <= b), ">=": _compare(lambda a, b: a >= b),
+    "*": lambda left, right: [left[0] * right[0]] if left and right else [],
     "|": _union, "+": _plus, "-": _minus, "&": _joined,
     "in": lambda left, right: [left[0] in right] if left else [],
     "contains": lambda left, right: [right[0] in left] if right else [],

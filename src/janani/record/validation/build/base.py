@@ -59,6 +59,8 @@ def _element(path: str, element: dict[str, Any]) -> Element:
         types = ["@" + element["contentReference"].partition("#")[2]]
     elif _is_backbone(element):
         types = [f"@{path}"]
+    elif element["base"]["path"] == "Resource.id":
+        types = ["id"]  # R4's own definition says string there; FHIR R4 §resource says id
     else:
         types = [type_name(kind) for kind in element["type"]]
     binding = element.get("binding", {})

@@ -183,6 +183,7 @@ def _inherit(node: Node) -> None:
             if child.slicing.closed:
                 kinds = list(child.slicing.slices)
                 child.types = kinds if child.types is None else [kind for kind in child.types if kind in kinds]
+                _one_missing(name, child, node)
             child.slicing = None
         if child.slicing is not None:
             whole = msgspec.structs.replace(child, slicing=None, min=None, max=None)
@@ -190,6 +191,13 @@ def _inherit(node: Node) -> None:
                 _subtract(part, whole)
                 _inherit(part)
         _inherit(child)
+
+
+def _one_missing(name: str, choice: Node, owner: Node) -> None:
+    """A choice of one type only: what is missing is then said of the choice, not of the type once more."""
+    only = owner.children.get(choice_name(name, choice.types[0])) if choice.types and len(choice.types) == 1 else None
+    if only is not None and only.min:
+        choice.min, only.min = only.min, None
 
 
 def _subtract(part: Node, whole: Node) -> None:
