@@ -1,0 +1,51 @@
+"""The registry's one error family: refusals that become a DHIS2 WebMessage (Web API, "Web messages").
+
+Problem
+└─ Refusal       400 … 504, with the E code DHIS2 uses for it
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+
+from janani.kernel.problems import Problem
+
+_DEFAULT_CODES = {400: "E1003", 403: "E1006", 404: "E1005", 409: "E1004"}
+
+
+class Refusal(Problem):
+    """A refusal in DHIS2's words. `code` defaults to DHIS2's own for the status; `response` is the typed detail."""
+
+    def __init__(self, status: int, text: str, code: str = "", *, response: dict[str, Any] | None = None) -> None:
+        super().__init__(status, code or _DEFAULT_CODES.get(status, ""), text)
+        self.response = response
+
+
+def not_found(kind: str, uid: str) -> Refusal:
+    """The object is not there, or not visible to who asks."""
+    return Refusal(404, f"{kind} with id {uid} could not be found.")
+
+
+def web_message(
+    status: int, text: str = "", *, code: str = "", state: str = "", response: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The WebMessage envelope; members that say nothing are left out."""
+    message: dict[str, Any] = {
+        "httpStatus": HTTPStatus(status).phrase,
+        "httpStatusCode": status,
+        "status": state or ("OK" if status < 400 else "ERROR"),
+    }
+    optional = {"message": text, "errorCode": code, "response": response}
+    return message | {key: value for key, value in optional.items() if value}
+
+
+def render(_request: Request[Any, Any, Any], problem: Refusal) -> Response[dict[str, Any]]:
+    """The HTTP answer of `problem`."""
+    body = web_message(problem.status, problem.text, code=problem.code, response=problem.response)
+    return Response(body, status_code=problem.status)
+
+
+def render_error(_request: Request[Any, Any, Any], status: int, _code: str, text: str) -> Response[dict[str, Any]]:
+    """The HTTP answer of an error nobody raised by name: no such route, unreadable body, a bug."""
+    return Response(web_message(status, text, code=_DEFAULT_CODES.get(status, "")), status_code=status)
