@@ -1,81 +1,94 @@
-"""An OpenID Connect relying party, as plain functions over an HTTP client: for eSignet and any other provider.
+"""A client of any OpenID Connect provider, eSignet in particular: code flow, PKCE, `private_key_jwt`, signed userinfo.
 
-Authorization code with PKCE (RFC 7636), `private_key_jwt` (RFC 7523), and everything that comes back verified:
-id_token (OpenID Connect Core §3.1.3.7), userinfo as signed JWT (§5.3.2). A code is sent once and never again.
+    source = ProviderSource(http, "https://esignet.example")
+    provider = await source.provider(now)
+    request = authorization_request(provider, client, now)        # keep state, nonce and verifier on the server
+    ...                                                           # the browser goes to request.url and comes back
+    identity = await redeem(http, provider, client, code=…, nonce=…, code_verifier=…, now=now)
+
+Nothing of an identity is given before everything about it was verified. A code is never sent twice.
 """
 
 import base64
-import hashlib
-import secrets
-import time
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import Key, KeySet, RSAKey, import_key
 from msgspec import Struct
 
-from janani.kernel.ids import token
-from janani.kernel.jose import ASYMMETRIC, sign, verify
+from janani.clients import oidc_checks as checks
+from janani.clients.oidc_checks import OidcError
+from janani.kernel import ids, jose
 
-SKEW_SECONDS = 60
-ASSERTION_SECONDS = 60
-_KEY_REFRESH_FLOOR_SECONDS = 10
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-DISCOVERY = "/.well-known/openid-configuration"
+__all__ = [
+    "AuthorizationRequest",
+    "Client",
+    "Identity",
+    "OidcError",
+    "Provider",
+    "ProviderSource",
+    "authorization_request",
+    "discover",
+    "redeem",
+    "requested",
+]
 
-
-class OidcError(Exception):
-    """A sign-in did not come to a verified identity.
-
-    `code` is stable (provider_unreachable, code_refused, bad_signature, bad_claims, bad_answer); `text` is a sentence
-    for people without personal data; `retryable` says whether signing in again may help.
-    """
-
-    def __init__(self, code: str, text: str, *, retryable: bool = False) -> None:
-        super().__init__(text)
-        self.code, self.text, self.retryable = code, text, retryable
-
-
-class Provider(Struct):
-    """What a provider's discovery document says, and its signing keys once fetched."""
-
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    userinfo_endpoint: str
-    jwks_uri: str
-    keys: KeySet | None = None
-    keys_at: float = float("-inf")
+_WELL_KNOWN = "/.well-known/openid-configuration"
+_ESIGNET_WELL_KNOWN = "/v1/esignet/oidc/.well-known/openid-configuration"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 60
+_ABOUT_THE_TOKEN = frozenset(
+    ("iss", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time", "sid")
+)
+_KEYS_KEPT = timedelta(hours=1)
+_METADATA_KEPT = timedelta(hours=1)
 
 
 class Client(Struct, frozen=True):
-    """This relying party at a provider. `claims` is the OIDC `claims` parameter (§5.5)."""
+    """This side, as it is registered at the provider.
+
+    Args:
+        key: private signing key, from `kernel.jose.signing_key`.
+        scope: space-separated, with `openid`.
+        claims: the OpenID `claims` parameter (Core §5.5), for example from `requested`.
+        acr_values: ways of proving identity, separated by spaces, one of which must have been used; empty: any.
+        algorithms: signatures that are taken; never `none`, never a symmetric one.
+        signed_userinfo: the provider is registered to sign userinfo; False also takes plain JSON.
+        extra: further parameters of every authorization request (prompt, max_age, claims_locales, …).
+    """
 
     client_id: str
     key: RSAKey
     redirect_uri: str
-    scope: str = "openid profile"
-    claims: dict[str, Any] | None = None
-    acr_values: str = "mosip:idp:acr:generated-code"
-    algorithms: tuple[str, ...] = tuple(ASYMMETRIC)
+    scope: str = "openid"
+    claims: Mapping[str, Any] = {}
+    acr_values: str = ""
+    algorithms: tuple[str, ...] = tuple(jose.ASYMMETRIC)
     signed_userinfo: bool = True
+    extra: Mapping[str, str] = {}
 
 
 class AuthorizationRequest(Struct, frozen=True):
-    """Where to send the browser, and what must be kept (bound to it) until it comes back."""
+    """Where the browser is sent, and what its return is checked against. All but `url` stays on the server."""
 
     url: str
     state: str
     nonce: str
     code_verifier: str
+    made_at: datetime | None = None
 
 
 class Identity(Struct, frozen=True):
-    """Who signed in, verified."""
+    """Who signed in, as the provider says and its signatures prove.
+
+    `claims` is what userinfo says of the person, with `sub`. `auth_time` is in seconds since 1970. `acr` is empty and
+    `auth_time` None where the provider left them out.
+    """
 
     sub: str
     claims: dict[str, Any]
@@ -84,53 +97,137 @@ class Identity(Struct, frozen=True):
     issuer: str
 
 
-def requested(essential: list[str], voluntary: list[str]) -> dict[str, Any]:
-    """The `claims` parameter that asks for these userinfo claims."""
-    wanted = {name: {"essential": True} for name in essential} | {name: {"essential": False} for name in voluntary}
-    return {"userinfo": wanted, "id_token": {}}
+class Metadata(Struct, frozen=True):
+    """What a client needs of the provider's metadata (OpenID Connect Discovery 1.0 §3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str = ""
 
 
-async def discover(http: httpx.AsyncClient, url: str) -> Provider:
-    """The provider whose issuer or discovery document is at `url`. Raises OidcError."""
-    document = url if "/.well-known/" in url else url.rstrip("/") + DISCOVERY
-    known = await _json(http, document)
+class Provider:
+    """An OpenID provider: its metadata and its keys, which are fetched when needed and kept for an hour."""
+
+    def __init__(self, metadata: Metadata, token_issuers: Sequence[str] = ()) -> None:
+        self.issuer = metadata.issuer
+        self.authorization_endpoint = metadata.authorization_endpoint
+        self.token_endpoint = metadata.token_endpoint
+        self.userinfo_endpoint = metadata.userinfo_endpoint
+        self.jwks_uri = metadata.jwks_uri
+        self.issuers = frozenset((metadata.issuer, *token_issuers))
+        self._keys = KeySet([])
+        self._fetched_at: datetime | None = None
+
+    async def verified(
+        self, http: httpx.AsyncClient, token: str, now: datetime, algorithms: Sequence[str] = jose.ASYMMETRIC
+    ) -> dict[str, Any]:
+        """The claims of the compact JWS `token`, signed by one of the provider's keys. Raises OidcError.
+
+        Keys are fetched again, once, when the token names one that is not known yet.
+        """
+        kid = _kid(token)
+        fresh = False
+        if self._fetched_at is None or now - self._fetched_at > _KEYS_KEPT:
+            await self._fetch_keys(http, now)
+            fresh = True
+        if not fresh and kid is not None and all(key.kid != kid for key in self._keys):
+            await self._fetch_keys(http, now)
+        candidates = [key for key in self._keys if kid is None or key.kid == kid]
+        if len(candidates) != 1:  # without a `kid` only a lone key can be meant
+            raise OidcError("bad_signature")
+        try:
+            return jose.verify(token, KeySet(candidates), algorithms=list(algorithms))
+        except (JoseError, ValueError) as error:
+            raise OidcError("bad_signature") from error
+
+    async def _fetch_keys(self, http: httpx.AsyncClient, now: datetime) -> None:
+        document = await _json(http, self.jwks_uri)
+        found = document.get("keys")
+        if not isinstance(found, list):
+            raise OidcError("provider_invalid")
+        self._keys = KeySet([key for one in found for key in _usable(one)])
+        self._fetched_at = now
+
+
+class ProviderSource:
+    """Finds the provider when it is first needed, since it may start after us, and again every hour.
+
+    `url` and `token_issuers` are those of `discover`.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, url: str, token_issuers: Sequence[str] = ()) -> None:
+        self._http, self._url, self._token_issuers = http, url, token_issuers
+        self._provider: Provider | None = None
+        self._found_at = datetime.min.replace(tzinfo=UTC)
+
+    async def provider(self, now: datetime) -> Provider:
+        """The provider; the one last found when it is away just now. Raises OidcError."""
+        if self._provider is not None and now - self._found_at < _METADATA_KEPT:
+            return self._provider
+        try:
+            self._provider = await discover(self._http, self._url, token_issuers=self._token_issuers)
+        except OidcError as error:
+            if self._provider is None or not error.retryable:
+                raise
+        self._found_at = now
+        return self._provider
+
+
+def requested(essential: Sequence[str], voluntary: Sequence[str] = ()) -> dict[str, Any]:
+    """The `claims` parameter that asks for these claims of userinfo (Core §5.5)."""
+    asked = {name: {"essential": False} for name in voluntary} | {name: {"essential": True} for name in essential}
+    return {"userinfo": asked}
+
+
+async def discover(http: httpx.AsyncClient, issuer_url: str, *, token_issuers: Sequence[str] = ()) -> Provider:
+    """The provider at `issuer_url` (OpenID Connect Discovery 1.0 §4).
+
+    Args:
+        issuer_url: the issuer, whose metadata is looked for at the standard place and then at eSignet's; or the
+            full address of the metadata.
+        token_issuers: further values of `iss` to take in tokens (eSignet 1.6.1 signs as `{issuer}/v1/esignet`).
+
+    Raises OidcError.
+    """
+    if issuer_url.endswith(_WELL_KNOWN):
+        return Provider(_metadata(await _json(http, issuer_url), issuer=None), token_issuers)
+    issuer = issuer_url.rstrip("/")
     try:
-        return Provider(
-            issuer=known["issuer"],
-            authorization_endpoint=known["authorization_endpoint"],
-            token_endpoint=known["token_endpoint"],
-            userinfo_endpoint=known["userinfo_endpoint"],
-            jwks_uri=known["jwks_uri"],
-        )
-    except KeyError as error:
-        raise OidcError("bad_answer", f"The identity service's description lacks {error}.") from error
+        document = await _json(http, issuer + _WELL_KNOWN)
+    except OidcError as error:
+        if error.code != "request_refused":
+            raise
+        document = await _json(http, issuer + _ESIGNET_WELL_KNOWN)
+    return Provider(_metadata(document, issuer=issuer), token_issuers)
 
 
-def authorization_request(provider: Provider, client: Client, **extra: str) -> AuthorizationRequest:
-    """A fresh authorization request: random state, nonce and code verifier of 256 bits each."""
-    state, nonce, verifier = token(), token(), token()
-    query = {
+def authorization_request(
+    provider: Provider, client: Client, now: datetime | None = None, **extra: str
+) -> AuthorizationRequest:
+    """A fresh authorization request (Core §3.1.2.1, RFC 7636): state, nonce and verifier of 256 random bits each.
+
+    `now` is kept as `made_at`; `extra` are parameters of this request alone, over those of the client.
+    """
+    request = AuthorizationRequest("", ids.token(), ids.token(), ids.token(), now)
+    parameters = {
         "response_type": "code",
         "client_id": client.client_id,
         "redirect_uri": client.redirect_uri,
         "scope": client.scope,
-        "state": state,
-        "nonce": nonce,
-        "acr_values": client.acr_values,
-        "display": "page",
-        "prompt": "consent",
-        "code_challenge": challenge(verifier),
+        "state": request.state,
+        "nonce": request.nonce,
+        "code_challenge": checks.code_challenge(request.code_verifier),
         "code_challenge_method": "S256",
-        **extra,
     }
+    if client.acr_values:
+        parameters["acr_values"] = client.acr_values
     if client.claims:
-        query["claims"] = msgspec.json.encode(client.claims).decode()
-    return AuthorizationRequest(f"{provider.authorization_endpoint}?{urlencode(query)}", state, nonce, verifier)
-
-
-def challenge(verifier: str) -> str:
-    """The S256 code challenge of `verifier` (RFC 7636 §4.2)."""
-    return _base64url(hashlib.sha256(verifier.encode()).digest())
+        parameters["claims"] = msgspec.json.encode(client.claims).decode()
+    endpoint = provider.authorization_endpoint
+    query = urlencode(parameters | dict(client.extra) | extra)
+    return msgspec.structs.replace(request, url=f"{endpoint}{'&' if '?' in endpoint else '?'}{query}")
 
 
 async def redeem(
@@ -139,177 +236,165 @@ async def redeem(
     client: Client,
     *,
     code: str,
+    nonce: str | None,
+    code_verifier: str | None,
     now: datetime,
-    nonce: str | None = None,
-    code_verifier: str | None = None,
     issuer: str | None = None,
 ) -> Identity:
-    """The verified identity behind `code`. Raises OidcError; the code is spent either way.
+    """The verified identity behind `code` (Core §3.1.3, §5.3).
 
     Args:
-        nonce, code_verifier: those of the authorization request; None only where the request had none.
-        issuer: the `iss` parameter that came with the code (RFC 9207), checked when given.
+        nonce, code_verifier: those of the AuthorizationRequest; None only for a request made elsewhere without them.
+        issuer: the redirect's `iss` parameter when it had one (RFC 9207).
+
+    Raises OidcError. The code is spent then, unless it says `provider_unreachable`; it is never sent twice here.
     """
-    if issuer is not None and issuer != provider.issuer:
-        raise OidcError("bad_claims", "The answer came from another identity service than the one asked.")
+    checks.check_redirect_issuer(issuer, provider.issuers)
     tokens = await _tokens(http, provider, client, code, code_verifier, now)
-    id_token = await _verified(http, provider, client, tokens.get("id_token"))
-    access_token = tokens.get("access_token")
-    if not isinstance(access_token, str):
-        raise OidcError("bad_answer", "The identity service gave no access token.")
-    if fault := id_token_fault(id_token, provider, client, nonce=nonce, access_token=access_token, now=now):
-        raise OidcError("bad_claims", f"The identity service's statement can't be trusted: {fault}.")
-    claims = await _userinfo(http, provider, client, access_token)
-    if fault := userinfo_fault(claims, id_token, provider, client):
-        raise OidcError("bad_claims", f"The identity service's statement can't be trusted: {fault}.")
-    shared = {name: value for name, value in claims.items() if name not in ("iss", "aud", "exp", "iat", "nbf")}
-    return Identity(id_token["sub"], shared, str(id_token.get("acr", "")), id_token.get("auth_time"), provider.issuer)
+    proof = await provider.verified(http, tokens.id_token, now, client.algorithms)
+    checks.check_id_token(
+        proof,
+        issuers=provider.issuers,
+        client_id=client.client_id,
+        nonce=nonce,
+        access_token=tokens.access_token,
+        acr_values=client.acr_values.split(),
+        now=now,
+    )
+    claims = proof
+    if provider.userinfo_endpoint:
+        claims = await _userinfo(http, provider, client, tokens.access_token, now)
+        checks.check_userinfo(
+            claims, issuers=provider.issuers, client_id=client.client_id, subject=proof["sub"], now=now
+        )
+    acr, seconds = proof.get("acr"), proof.get("auth_time")
+    return Identity(
+        sub=proof["sub"],
+        claims={name: value for name, value in claims.items() if name not in _ABOUT_THE_TOKEN},
+        acr=acr if isinstance(acr, str) else "",
+        auth_time=seconds if isinstance(seconds, int) else None,
+        issuer=provider.issuer,
+    )
 
 
-def id_token_fault(
-    claims: dict[str, Any], provider: Provider, client: Client, *, nonce: str | None, access_token: str, now: datetime
-) -> str | None:
-    """What is wrong with an id_token's claims (OpenID Connect Core §3.1.3.7), or None."""
-    instant = now.timestamp()
-    audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    checks = {
-        "its issuer is another": claims.get("iss") != provider.issuer,
-        "it is for another client": client.client_id not in audiences,
-        "it names another authorized party": claims.get("azp", client.client_id) != client.client_id
-        or (len(audiences) > 1 and "azp" not in claims),
-        "it has expired": not _number(claims.get("exp")) or claims["exp"] < instant - SKEW_SECONDS,
-        "it is from the future": not _number(claims.get("iat")) or claims["iat"] > instant + SKEW_SECONDS,
-        "its nonce is another": nonce is not None and claims.get("nonce") != nonce,
-        "it belongs to another access token": claims.get("at_hash", at_hash(access_token)) != at_hash(access_token),
-        "it names nobody": not isinstance(claims.get("sub"), str) or not claims["sub"],
-        "the way of signing in is another than asked": bool(client.acr_values)
-        and "acr" in claims
-        and claims["acr"] not in client.acr_values.split(),
-    }
-    return next((fault for fault, found in checks.items() if found), None)
-
-
-def userinfo_fault(claims: dict[str, Any], id_token: dict[str, Any], provider: Provider, client: Client) -> str | None:
-    """What is wrong with userinfo claims (OpenID Connect Core §5.3.2), or None."""
-    audience = claims.get("aud", client.client_id)
-    if claims.get("sub") != id_token["sub"]:
-        return "it is about another person"
-    if claims.get("iss", provider.issuer) != provider.issuer:
-        return "its issuer is another"
-    if client.client_id not in (audience if isinstance(audience, list) else [audience]):
-        return "it is for another client"
-    return None
-
-
-def at_hash(access_token: str) -> str:
-    """The left half of the SHA-256 of `access_token` (OpenID Connect Core §3.1.3.6)."""
-    return _base64url(hashlib.sha256(access_token.encode()).digest()[:16])
-
-
-def assertion(client: Client, audience: str, now: datetime) -> str:
-    """A `private_key_jwt` client assertion: lives a minute, its `jti` is used once (RFC 7523 §3)."""
-    issued = int(now.timestamp())
-    claims = {
-        "iss": client.client_id,
-        "sub": client.client_id,
-        "aud": audience,
-        "iat": issued,
-        "exp": issued + ASSERTION_SECONDS,
-        "jti": secrets.token_urlsafe(24),
-    }
-    thumbprint: Any = client.key.as_dict(private=False).get("x5t#S256")
-    header: dict[str, Any] = {"x5t#S256": thumbprint} if thumbprint else {}
-    return sign(claims, client.key, **header)
+class _Tokens(Struct, frozen=True):
+    access_token: str
+    id_token: str
 
 
 async def _tokens(
-    http: httpx.AsyncClient, provider: Provider, client: Client, code: str, verifier: str | None, now: datetime
-) -> dict[str, Any]:
+    http: httpx.AsyncClient, provider: Provider, client: Client, code: str, code_verifier: str | None, now: datetime
+) -> _Tokens:
+    endpoint = provider.token_endpoint
     form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": client.redirect_uri,
         "client_id": client.client_id,
-        "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": assertion(client, provider.token_endpoint, now),
+        "client_assertion_type": _ASSERTION_TYPE,
+        "client_assertion": client_assertion(client, endpoint, now),
     }
-    try:
-        answer = await http.post(provider.token_endpoint, data=form | ({"code_verifier": verifier} if verifier else {}))
-    except httpx.HTTPError as error:
-        raise _away(error) from error
-    if answer.status_code >= 500:
-        raise OidcError("provider_unreachable", "The identity service is not working just now.", retryable=True)
-    if answer.status_code != 200:
-        raise OidcError("code_refused", "The identity service did not accept this sign-in. Please start again.")
-    return _decoded(answer)
-
-
-async def _userinfo(http: httpx.AsyncClient, provider: Provider, client: Client, access_token: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/jwt, application/json"}
-    try:
-        answer = await http.get(provider.userinfo_endpoint, headers=headers)
-    except httpx.HTTPError as error:
-        raise _away(error) from error
-    if answer.status_code != 200:
-        raise OidcError("bad_answer", "The identity service did not say who signed in.", retryable=True)
-    if client.signed_userinfo:
-        return await _verified(http, provider, client, answer.text.strip())
-    return _decoded(answer)
-
-
-async def _verified(http: httpx.AsyncClient, provider: Provider, client: Client, jws: Any) -> dict[str, Any]:
-    """The claims of `jws`, its signature verified; an unknown key refreshes the provider's keys once."""
-    if not isinstance(jws, str) or jws.count(".") != 2:
-        raise OidcError("bad_signature", "The identity service's statement is not signed.")
-    fresh = await _keys(http, provider)
-    try:
-        return verify(jws, fresh, algorithms=list(client.algorithms))
-    except (JoseError, ValueError) as error:
-        if time.monotonic() - provider.keys_at < _KEY_REFRESH_FLOOR_SECONDS:
-            raise OidcError("bad_signature", "The identity service's signature is wrong.") from error
-    provider.keys = None
-    try:
-        return verify(jws, await _keys(http, provider), algorithms=list(client.algorithms))
-    except (JoseError, ValueError) as error:
-        raise OidcError("bad_signature", "The identity service's signature is wrong.") from error
-
-
-async def _keys(http: httpx.AsyncClient, provider: Provider) -> KeySet:
-    if provider.keys is None:
-        document = await _json(http, provider.jwks_uri)
+    if code_verifier is not None:
+        form["code_verifier"] = code_verifier
+    answer = await _send(http, "POST", endpoint, data=form, headers={"accept": "application/json"})
+    if answer.is_success:
         try:
-            provider.keys = KeySet.import_key_set(document)  # type: ignore[arg-type]
-        except (JoseError, ValueError, KeyError) as error:
-            raise OidcError("bad_answer", "The identity service's keys can't be read.") from error
-        provider.keys_at = time.monotonic()
-    return provider.keys
+            return msgspec.json.decode(answer.content, type=_Tokens)
+        except msgspec.DecodeError as error:
+            raise OidcError("provider_invalid") from error
+    raise checks.refusal(answer.status_code, str(_object(answer.content).get("error", "")))
+
+
+def client_assertion(client: Client, token_endpoint: str, now: datetime) -> str:
+    """The signed statement that this is `client` (RFC 7523 §3; eSignet reference §5.2). Good for 60 s, once."""
+    seconds = int(now.timestamp())
+    claims = {
+        "iss": client.client_id,
+        "sub": client.client_id,
+        "aud": token_endpoint,
+        "jti": ids.token(),
+        "iat": seconds,
+        "exp": seconds + _ASSERTION_SECONDS,
+    }
+    thumbprint = client.key.as_dict(private=False).get("x5t#S256")
+    header: dict[str, Any] = {"x5t#S256": thumbprint} if thumbprint else {}
+    return jose.sign(claims, client.key, **header)
+
+
+async def _userinfo(
+    http: httpx.AsyncClient, provider: Provider, client: Client, access_token: str, now: datetime
+) -> dict[str, Any]:
+    accept = "application/jwt" if client.signed_userinfo else "application/jwt, application/json"
+    headers = {"authorization": f"Bearer {access_token}", "accept": accept}
+    answer = await _send(http, "GET", provider.userinfo_endpoint, headers=headers)
+    if not answer.is_success:
+        raise checks.refusal(answer.status_code, "")
+    if answer.headers.get("content-type", "").partition(";")[0].strip() == "application/jwt":
+        return await provider.verified(http, answer.text.strip(), now, client.algorithms)
+    if client.signed_userinfo:
+        raise OidcError("unsigned_userinfo")
+    return _object(answer.content)
+
+
+def _metadata(document: dict[str, Any], *, issuer: str | None) -> Metadata:
+    """The metadata in `document`. With `issuer` it must be that one (Discovery §4.3)."""
+    try:
+        metadata = msgspec.convert(document, Metadata)
+    except msgspec.ValidationError as error:
+        raise OidcError("provider_invalid") from error
+    if issuer is not None and metadata.issuer.rstrip("/") != issuer:
+        raise OidcError("bad_issuer")
+    allowed = ("https",) if metadata.issuer.startswith("https:") else ("https", "http")
+    addresses = [metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri]
+    if metadata.userinfo_endpoint:
+        addresses.append(metadata.userinfo_endpoint)
+    if any(urlsplit(address).scheme not in allowed or not urlsplit(address).netloc for address in addresses):
+        raise OidcError("provider_invalid")
+    return metadata
+
+
+def _usable(member: Any) -> list[Key]:
+    """The signing key in a member of a JWK Set; none for kinds of keys we don't use, which a set may hold."""
+    if not isinstance(member, dict) or member.get("use", "sig") != "sig" or member.get("kty") not in ("RSA", "EC"):
+        return []
+    # Only what verifies: providers add members that are not of the type the registry expects.
+    kept = {name: member[name] for name in ("kty", "kid", "alg", "n", "e", "crv", "x", "y") if name in member}
+    try:
+        return [import_key(kept)]
+    except (JoseError, ValueError, TypeError):
+        return []
+
+
+def _kid(token: str) -> str | None:
+    """The `kid` in the header of a compact JWS; None when it has none. Raises OidcError when it is no JWS."""
+    parts = token.split(".")
+    try:
+        if len(parts) != 3:
+            raise ValueError("not a compact JWS")
+        padded = parts[0] + "=" * (-len(parts[0]) % 4)
+        header = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError) as error:
+        raise OidcError("bad_signature") from error
+    kid = header.get("kid")
+    return kid if isinstance(kid, str) else None
 
 
 async def _json(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    try:
-        answer = await http.get(url)
-    except httpx.HTTPError as error:
-        raise _away(error) from error
-    if answer.status_code != 200:
-        raise OidcError("provider_unreachable", "The identity service is not working just now.", retryable=True)
-    return _decoded(answer)
+    answer = await _send(http, "GET", url, headers={"accept": "application/json"})
+    if not answer.is_success:
+        raise checks.refusal(answer.status_code, "")
+    return _object(answer.content)
 
 
-def _decoded(answer: httpx.Response) -> dict[str, Any]:
+def _object(content: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(answer.content, type=dict[str, Any])
+        return msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise OidcError("bad_answer", "The identity service's answer can't be read.") from error
+        raise OidcError("provider_invalid") from error
 
 
-def _away(_: Exception) -> OidcError:
-    return OidcError("provider_unreachable", "The identity service can't be reached just now.", retryable=True)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+async def _send(http: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
+    try:
+        return await http.request(method, url, **options)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OidcError("provider_unreachable", retryable=True) from error

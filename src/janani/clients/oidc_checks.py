@@ -35,7 +35,7 @@ class OidcError(Exception):
     unsigned_userinfo
     """
 
-    def __init__(self, code: str, text: str = "", retryable: bool = False) -> None:
+    def __init__(self, code: str, text: str = "", *, retryable: bool = False) -> None:
         super().__init__(f"OpenID provider: {code}")
         self.code, self.text, self.retryable = code, text or words(code), retryable
 

@@ -63,7 +63,7 @@ def parse_nic(text: str) -> Nic | None:
         return None
     female = day > _WOMEN_FROM
     day -= _WOMEN_FROM if female else 0
-    if not 1 <= day <= 366 or not 1 <= year:
+    if not 1 <= day <= 366 or year < 1900:
         return None
     return Nic(number, year, day, female, serial, check)
 
