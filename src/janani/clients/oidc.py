@@ -25,18 +25,8 @@ from janani.clients import oidc_checks as checks
 from janani.clients.oidc_checks import OidcError
 from janani.kernel import ids, jose
 
-__all__ = [
-    "AuthorizationRequest",
-    "Client",
-    "Identity",
-    "OidcError",
-    "Provider",
-    "ProviderSource",
-    "authorization_request",
-    "discover",
-    "redeem",
-    "requested",
-]
+__all__ = ["AuthorizationRequest", "Client", "Identity", "OidcError", "Provider", "ProviderSource"]
+__all__ += ["authorization_request", "discover", "redeem", "requested"]
 
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _ESIGNET_WELL_KNOWN = "/v1/esignet/oidc/.well-known/openid-configuration"
@@ -282,6 +272,10 @@ class _Tokens(Struct, frozen=True):
     id_token: str
 
 
+class _Refusal(Struct, frozen=True):
+    error: str = ""
+
+
 async def _tokens(
     http: httpx.AsyncClient, provider: Provider, client: Client, code: str, code_verifier: str | None, now: datetime
 ) -> _Tokens:
@@ -302,7 +296,7 @@ async def _tokens(
             return msgspec.json.decode(answer.content, type=_Tokens)
         except msgspec.DecodeError as error:
             raise OidcError("provider_invalid") from error
-    raise checks.refusal(answer.status_code, str(_object(answer.content).get("error", "")))
+    raise checks.refusal(answer.status_code, _error_of(answer.content))
 
 
 def client_assertion(client: Client, token_endpoint: str, now: datetime) -> str:
@@ -334,6 +328,13 @@ async def _userinfo(
     if client.signed_userinfo:
         raise OidcError("unsigned_userinfo")
     return _object(answer.content)
+
+
+def _error_of(content: bytes) -> str:
+    try:
+        return msgspec.json.decode(content, type=_Refusal).error
+    except msgspec.DecodeError:  # a proxy's own page
+        return ""
 
 
 def _metadata(document: dict[str, Any], *, issuer: str | None) -> Metadata:
