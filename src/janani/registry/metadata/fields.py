@@ -58,7 +58,9 @@ def _selection(text: str, depth: int) -> tuple[Selection, str]:
 
 
 def _item(text: str, depth: int) -> tuple[Item, str]:
-    end = next((place for place, letter in enumerate(text) if letter in ",[]~|" or text[place : place + 2] == "::"), len(text))
+    end = next(
+        (place for place, letter in enumerate(text) if letter in ",[]~|" or text[place : place + 2] == "::"), len(text)
+    )
     item, text = Item(text[:end]), text[end:]
     while text.startswith(("~", "|", "::")):
         text = text[2:] if text.startswith("::") else text[1:]
