@@ -64,6 +64,9 @@ class Relying(Part, frozen=True):
     port: Annotated[int, _says("Port it listens on.")] = 8090
     url: Annotated[str, _says("Where others reach it.")] = "http://localhost:8090"
     client_id: Annotated[str, _says("Its client id at eSignet.")] = "janani-verify"
+    redirect_uris: Annotated[
+        list[str], _says("Pages that may receive a code, the default first; empty: the midwife portal's.")
+    ] = field(default_factory=list)
 
 
 class Registry(Part, frozen=True):
@@ -162,6 +165,7 @@ class Settings(Section, frozen=True):
 
 
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
+_LISTS = ("route_hosts", "accepted_versions", "redirect_uris")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -197,7 +201,7 @@ def _default_home(env: dict[str, str]) -> str:
 def _put(values: dict[str, Any], path: list[str], text: str) -> None:
     for key in path[:-1]:
         values = values.setdefault(key, {})
-    values[path[-1]] = text.split(",") if path[-1] in ("route_hosts", "accepted_versions") else text
+    values[path[-1]] = text.split(",") if path[-1] in _LISTS else text
 
 
 def _check(settings: Settings) -> None:

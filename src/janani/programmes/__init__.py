@@ -3,6 +3,8 @@
 `load(name)` gives the typed roles of `programme.yaml`; a fault names file, line and what was expected.
 """
 
+import difflib
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,24 @@ def read_yaml(path: Path, kind: type[Any]) -> Any:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise ProgrammeFault(f"{path}:{_line_of(tree, str(error))}  {error}") from error
+
+
+def fault(path: Path, place: str, text: str) -> ProgrammeFault:
+    """A fault to raise about one place of a YAML file that could be read.
+
+    Args:
+        place: a path into it, for example `$.attributes[2].claim`.
+        text: what is wrong there and what was expected.
+    """
+    tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    return ProgrammeFault(f"{path}:{_line_of(tree, f'`{place}`')}  {text}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A half sentence for a fault: the known word that `word` probably meant, else all there are."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(choices)}"
 
 
 def _line_of(node: Any, message: str) -> int:
