@@ -10,14 +10,21 @@ join token t on t.name = w.name and t.code = w.code and t.system = w.system
 join resource r on r.key = t.key and not r.deleted
 where :patient::text is null or r.compartment @> array[:patient::text];
 
--- name: current_for_update(types, ids)
+-- name: lock_resources(types, ids)
 -- The rows a bundle will change, locked in one order so that bundles don't wait for each other in a circle.
-select r.key, r.type, r.id, r.version, r.deleted, r.compartment, v.body
+-- Their JSON is read by a statement of its own: one that waited for a lock still sees the versions from before.
+select r.key, r.type, r.id, r.version, r.deleted, r.compartment
 from resource r
-join version v on v.key = r.key and v.version = r.version
 where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
 order by r.key
-for update of r;
+for update;
+
+-- name: bodies_of(keys)
+-- The JSON of locked resources as they are now.
+select r.key, v.body
+from resource r
+join version v on v.key = r.key and v.version = r.version
+where r.key = any(:keys::bigint[]);
 
 -- name: missing_targets(types, ids)
 -- Which of the resources that others are about to point at are not there (referential integrity).
@@ -32,7 +39,7 @@ select f.target_type as type, f.target_id as id, r.type as from_type, r.id as fr
 from unnest(:types::text[], :ids::text[]) as w (type, id)
 join reference f on f.target_type = w.type and f.target_id = w.id
 join resource r on r.key = f.key and not r.deleted
-where r.key <> all(:leaving::bigint[])
+where r.key <> all(:leaving::bigint[]) and r.type <> 'AuditEvent'
 limit 1;
 
 -- name: insert_resources(types, ids, updated, compartments)

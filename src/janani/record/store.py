@@ -43,8 +43,12 @@ async def lock(
     """The current state of those of the named resources that there are, locked until the transaction ends."""
     if not types:
         return {}
-    found = [row async for row in queries.current_for_update(connection, types=types, ids=ids)]
-    return {(row["type"], row["id"]): Current(**dict(row)) for row in found}
+    locked = [row async for row in queries.lock_resources(connection, types=types, ids=ids)]
+    if not locked:
+        return {}
+    keys = [row["key"] for row in locked]
+    bodies = {row["key"]: row["body"] async for row in queries.bodies_of(connection, keys=keys)}
+    return {(row["type"], row["id"]): Current(**dict(row), body=bodies[row["key"]]) for row in locked}
 
 
 async def save(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:

@@ -26,7 +26,6 @@ create table version (
     body bytea,                         -- the JSON as it is sent; none for a deletion
     primary key (key, version)
 );
-alter table version alter column body set compression lz4;
 create index version_by_change on version (change);
 create index version_by_type on version (type, change);
 

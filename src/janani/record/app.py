@@ -1,0 +1,126 @@
+"""The record's ASGI application. Every route of the part is listed here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+
+from janani import programmes
+from janani.kernel import http, postgres
+from janani.kernel.clock import Clock, system_clock
+from janani.record import capability, interactions, problems
+from janani.record.access import Access, Auditor
+from janani.record.actor import OPEN, Actor
+from janani.record.problems import FhirProblem
+from janani.record.validation import Validator as ProfileValidator
+from janani.settings import Settings
+
+_CORS = CORSConfig(
+    allow_origins=["*"],
+    allow_headers=["*"],
+    expose_headers=["ETag", "Location", "Content-Location", "Last-Modified"],
+)
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The application: FHIR below `/fhir`, the SMART authorization server below `/auth`."""
+
+    @asynccontextmanager
+    async def resources(app: Litestar) -> AsyncIterator[None]:
+        base_url = f"{settings.record.url}/fhir"
+        state = app.state
+        state.settings, state.clock, state.base_url = settings, clock, base_url
+        state.authenticate, state.auditor = _authenticate(settings), _auditor()
+        validator = await asyncio.to_thread(ProfileValidator.load, _profiles(settings))
+        state.validator = validator
+        state.capability = capability.statement(
+            base_url,
+            settings.record.url,
+            smart=settings.record.authorization == "smart",
+            profiles=_supported(validator),
+            now=clock(),
+        )
+        connections = settings.database.pool_connections
+        state.pool = await postgres.open_pool(settings.database.dsn, "record", max_size=connections)
+        try:
+            yield
+        finally:
+            await state.pool.close()
+
+    return http.application(
+        "record",
+        [
+            interactions.metadata,
+            interactions.transaction,
+            interactions.page,
+            interactions.history,
+            interactions.search,
+            interactions.search_by_post,
+            interactions.create,
+            interactions.conditional_update,
+            interactions.conditional_patch,
+            interactions.conditional_delete,
+            interactions.read,
+            interactions.vread,
+            interactions.update,
+            interactions.patch_by_id,
+            interactions.delete_by_id,
+            interactions.everything,
+            interactions.validate,
+        ],
+        render_error=problems.render_error,
+        exception_handlers={FhirProblem: problems.render},
+        lifespan=[resources],
+        cors_config=_CORS,
+    )
+
+
+def _profiles(settings: Settings) -> Path | None:
+    """The folder of the programme's profiles, when they are to be checked."""
+    if settings.record.validation == "base":
+        return None
+    programme = programmes.load(settings.programme)
+    return programme.folder / programme.record.profiles
+
+
+def _supported(validator: ProfileValidator) -> dict[str, list[str]]:
+    """The profiles that are checked, by resource type."""
+    found: dict[str, list[str]] = {}
+    for url in sorted(validator.known):
+        found.setdefault(validator.resource_type(url), []).append(url)
+    return found
+
+
+class _NoAudit:
+    async def record(self, connection: asyncpg.Connection, actor: Actor, accesses: Sequence[Access]) -> None:
+        """Until the authorization package gives the auditor."""
+
+
+def _auditor() -> Auditor:
+    try:
+        from janani.record.authorization import auditor
+    except ImportError:
+        return _NoAudit()
+    return auditor
+
+
+def _authenticate(settings: Settings) -> Any:
+    try:
+        from janani.record.authorization import authenticate
+    except ImportError:
+        return _open_only(settings)
+    return authenticate
+
+
+def _open_only(settings: Settings) -> Any:
+    async def authenticate(_request: Any) -> Actor:
+        if settings.record.authorization != "open":
+            raise FhirProblem(401, "login", "No authorization server here yet")
+        return OPEN
+
+    return authenticate

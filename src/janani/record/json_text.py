@@ -1,0 +1,43 @@
+"""JSON that keeps decimals as they were written: 11.20 stays 11.20 (R4 §datatypes, decimal)."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from janani.record.problems import FhirProblem
+
+_ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(value: Any) -> bytes:
+    """`value` as JSON."""
+    return _encoder.encode(value)
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """The JSON object in `content`, its numbers with a fraction as Decimal. Raises FhirProblem 400."""
+    try:
+        value = _decoder.decode(content)
+    except msgspec.DecodeError as error:
+        raise FhirProblem(400, "structure", "HAPI-0450: Failed to parse request body as JSON resource.") from error
+    except (RecursionError, ArithmeticError, ValueError) as error:
+        raise FhirProblem(
+            400, "structure", "The request body is nested too deep or has a number out of range."
+        ) from error
+    if not isinstance(value, dict):
+        raise FhirProblem(400, "structure", "HAPI-1837: The request body is no JSON object.")
+    return value
+
+
+def pretty(content: bytes) -> bytes:
+    """`content` with line breaks, for people (`_pretty=true`)."""
+    return msgspec.json.format(content, indent=2)
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of a FHIR id."""
+    return bool(_ID.match(text))

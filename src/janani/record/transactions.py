@@ -1,0 +1,170 @@
+"""Transaction and batch bundles (R4 §http 3.1.0.11): entries as changes and reads, and the response bundle."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct
+
+from janani.record import bundles, definitions, query, searching
+from janani.record.bundles import Entry
+from janani.record.changes import Change, Done, Resource, instant
+from janani.record.door import Door
+from janani.record.history import HistoryRequest, history_bundle
+from janani.record.preferences import json_patch, version_of
+from janani.record.problems import FhirProblem, outcome
+
+_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
+
+
+class Get(Struct):
+    """A read or search within a bundle."""
+
+    url: str
+    place: int
+
+
+class Plan(Struct):
+    """A bundle's entries in their order."""
+
+    kind: str
+    steps: list[Change | Get]
+
+
+def plan(bundle: Resource) -> Plan:
+    """What `bundle` asks for. Raises FhirProblem 400, 422 on what is no transaction or batch."""
+    if bundle.get("resourceType") != "Bundle":
+        raise FhirProblem(400, "invalid", "HAPI-0446: The base URL takes a Bundle of type transaction or batch")
+    kind = bundle.get("type")
+    if kind not in ("transaction", "batch"):
+        raise FhirProblem(
+            400, "invalid", f"HAPI-0526: Unable to process transaction where incoming Bundle.type = {kind!s:.20}"
+        )
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise FhirProblem(400, "structure", "Bundle.entry must be an array", "Bundle.entry")
+    return Plan(kind, [_step(entry, place) for place, entry in enumerate(entries)])
+
+
+async def run(door: Door, wanted: Plan, *, representation: bool) -> bytes:
+    """Does all that `wanted` says and gives the response Bundle.
+
+    A transaction is done wholly or not at all; in a batch each entry stands for itself.
+    """
+    if wanted.kind == "batch":
+        entries = [await _alone(door, step, representation=representation) for step in wanted.steps]
+        return bundles.bundle("batch-response", entries, links=[("self", door.base_url)])
+    answers: dict[int, Entry] = {}
+    async with door.together() as inside:
+        writes = [step for step in wanted.steps if isinstance(step, Change)]
+        for change, done in zip(writes, await inside.write(writes), strict=True):
+            answers[id(change)] = written(done, representation=representation)
+        for step in wanted.steps:
+            if isinstance(step, Get):
+                answers[id(step)] = await _get(inside, step)
+    entries = [answers[id(step)] for step in wanted.steps]
+    return bundles.bundle("transaction-response", entries, links=[("self", door.base_url)])
+
+
+def written(done: Done, *, representation: bool) -> Entry:
+    """The response entry of a write."""
+    response: dict[str, Any] = {"status": _REASONS[done.status]}
+    if done.id and done.version and done.last_updated is not None:
+        response["location"] = f"{done.type}/{done.id}/_history/{done.version}"
+        response["etag"] = f'W/"{done.version}"'
+        response["lastModified"] = instant(done.last_updated)
+    if done.issues:
+        response["outcome"] = outcome(done.issues)
+    return Entry(resource=done.body if representation else None, response=response)
+
+
+async def _alone(door: Door, step: Change | Get, *, representation: bool) -> Entry:
+    try:
+        if isinstance(step, Get):
+            return await _get(door, step)
+        return written((await door.write([step]))[0], representation=representation)
+    except FhirProblem as problem:
+        return Entry(response={"status": str(problem.status), "outcome": outcome(problem.issues)})
+
+
+async def _get(door: Door, step: Get) -> Entry:
+    path, _, text = step.url.partition("?")
+    parts = [part for part in path.removeprefix(door.base_url).split("/") if part]
+    pairs = parse_qsl(text, keep_blank_values=True)
+    self_url, now = f"{door.base_url}/{step.url.lstrip('/')}", door.now()
+    if len(parts) == 1:
+        page = await door.search(query.parse(parts[0], pairs))
+        return Entry(searching.searchset(page, door.base_url, self_url, now), response={"status": "200 OK"})
+    if len(parts) == 3 and parts[2] == "_history":
+        wanted = HistoryRequest(parts[0], parts[1])
+        total, found = await door.history(wanted)
+        body = history_bundle(wanted, total, found, door.base_url, self_url, now)
+        return Entry(body, response={"status": "200 OK"})
+    if len(parts) == 2 and not parts[1].startswith(("$", "_")):
+        read = await door.read(parts[0], parts[1])
+    elif len(parts) == 4 and parts[2] == "_history" and parts[3].isdigit():
+        read = await door.vread(parts[0], parts[1], int(parts[3]))
+    else:
+        raise FhirProblem(
+            400, "not-supported", "This GET is not supported within a bundle", f"Bundle.entry[{step.place}]"
+        )
+    response = {"status": "200 OK", "etag": f'W/"{read.version}"', "lastModified": instant(read.last_updated)}
+    return Entry(read.body, f"{door.base_url}/{parts[0]}/{parts[1]}", response=response)
+
+
+def _step(entry: Any, place: int) -> Change | Get:
+    where = f"Bundle.entry[{place}]"
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(request, dict) or not all(isinstance(request.get(name), str) for name in ("method", "url")):
+        raise FhirProblem(400, "required", "An entry needs request.method and request.url", f"{where}.request")
+    method, url = request["method"], request["url"].lstrip("/")
+    if method in ("GET", "HEAD"):
+        return Get(url, place)
+    if method not in ("POST", "PUT", "PATCH", "DELETE"):
+        raise FhirProblem(400, "value", "HAPI-0527: Unable to handle verb of the entry", f"{where}.request.method")
+    resource = entry.get("resource")
+    if method != "DELETE" and not isinstance(resource, dict):
+        raise FhirProblem(400, "required", "HAPI-0531: The entry has no resource", f"{where}.resource")
+    change = _change(method, url, request, resource, where)
+    change.place, change.full_url = place, entry.get("fullUrl") or ""
+    return change
+
+
+def _change(method: Any, url: str, request: Mapping[str, Any], resource: Any, where: str) -> Change:
+    path, question, _ = url.partition("?")
+    resource_type, _, resource_id = path.partition("/")
+    definitions.parameters(resource_type)
+    change = Change(
+        method,
+        resource_type,
+        id=unquote(resource_id) if method != "POST" else "",
+        criteria=url if question and method != "POST" else "",
+        if_match=version_of(request.get("ifMatch")),
+        only_new=request.get("ifNoneMatch") == "*",
+    )
+    if method == "PATCH":
+        change.patch = json_patch(resource)
+        return change
+    if method == "POST" and isinstance(request.get("ifNoneExist"), str):
+        change.criteria = f"{resource_type}?{request['ifNoneExist'].rpartition('?')[2]}"
+    if method != "DELETE":
+        change.resource = resource
+        check_resource(change, where)
+    elif not change.id and not change.criteria:
+        raise FhirProblem(400, "invalid", "HAPI-0532: A DELETE needs an id or criteria", f"{where}.request.url")
+    return change
+
+
+def check_resource(change: Change, where: str) -> None:
+    """Raises FhirProblem 400 when the body does not go with the URL."""
+    found = change.resource or {}
+    if found.get("resourceType") != change.type:
+        text = f'HAPI-1837: Incorrect resource type found, expected "{change.type}"'
+        raise FhirProblem(400, "invalid", text, where)
+    if change.method == "PUT" and change.id and found.get("id", change.id) != change.id:
+        text = (
+            "HAPI-0420: Can not update resource, resource body must contain an ID element which matches the request URL"
+        )
+        raise FhirProblem(400, "invalid", text, where)
+    if change.method == "PUT" and not change.id and not change.criteria:
+        raise FhirProblem(400, "invalid", "HAPI-0533: A PUT needs an id or criteria", where)

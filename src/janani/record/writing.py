@@ -1,0 +1,340 @@
+"""Writes of any number of resources as a set, within one database transaction.
+
+Load, check, store, in that order: criteria of all changes are locked and resolved, the resources they name are
+locked and read, every next version is decided and validated in memory, then all are stored. A single create is
+a bundle of one. Order of interactions within a bundle: R4 §http 3.1.0.11.2.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from janani.record import changes, indexing, json_text, query, references, store
+from janani.record.access import Validator
+from janani.record.changes import Change, Done, Resource
+from janani.record.matching import Statement
+from janani.record.problems import FhirProblem, Invalid, Issue
+from janani.record.query import Query
+from janani.record.store import Current, Version
+
+Name = tuple[str, str]
+
+
+def random_id() -> str:
+    """A logical id of the server's own."""
+    return str(uuid.uuid4())
+
+
+class Writer(Struct):
+    """Applies changes for one request.
+
+    Args:
+        base_url: the FHIR base; absolute references below it are to this store.
+        patient: when the actor is confined to a compartment, its Patient's id.
+        now: the instant of every version this request makes.
+    """
+
+    connection: asyncpg.Connection
+    base_url: str
+    patient: str | None
+    now: datetime
+    validator: Validator
+    new_id: Callable[[], str] = random_id
+
+    async def apply(self, wanted: Sequence[Change]) -> list[Done]:
+        """Makes all of `wanted` or none; what came of each, in their order.
+
+        Raises FhirProblem: 400 (bad reference, same resource twice), 404, 410, 412, Invalid (422).
+        """
+        inside = await self._resolve(wanted)
+        current = await self._lock(wanted)
+        contents = [self._content(change, current, inside) for change in wanted]
+        self._validate(wanted, contents)
+        versions, done = self._decide(wanted, contents, current)
+        await self._check_references(wanted, versions, current)
+        await store.save(self.connection, [version for version in versions if version is not None], self.now)
+        return done
+
+    async def _resolve(self, wanted: Sequence[Change]) -> "Links":
+        """Gives every change its id, and every placeholder and conditional reference its target."""
+        written = {text for change in wanted for text in references.conditional(change.resource)}
+        urls = {references.canonical(url): url for url in (*written, *(c.criteria for c in wanted if c.criteria))}
+        queries = {key: query.criteria(url) for key, url in urls.items()}
+        await self._lock_names({*urls, *(f"{change.type}/{change.id}" for change in wanted if change.id)})
+        matches = await self._matches(queries)
+        leaving = _resolve_deletes(wanted, matches)
+        matches = {key: [name for name in names if name not in leaving] for key, names in matches.items()}
+        made = _resolve_writes(wanted, matches, self.new_id)
+        _refuse_overlap(wanted)
+        criteria = {text: _target(text, matches, made) for text in written}
+        return Links(_full_urls(wanted), criteria)
+
+    async def _lock_names(self, names: Iterable[str]) -> None:
+        locks = sorted(
+            {int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True) for name in names}
+        )
+        if locks:
+            await store.queries.lock_criteria(self.connection, locks=locks)
+
+    async def _matches(self, queries: dict[str, Query]) -> dict[str, list[Name]]:
+        """What each criterion finds: identifiers all at once, other searches one by one (they are rare)."""
+        found: dict[str, list[Name]] = {key: [] for key in queries}
+        simple = {
+            key: identifier for key, one in queries.items() if (identifier := query.identifier_of(one)) is not None
+        }
+        if simple:
+            keys = list(simple)
+            rows = store.queries.match_identifiers(
+                self.connection,
+                places=list(range(len(keys))),
+                names=[f"{queries[key].type}.identifier" for key in keys],
+                systems=[simple[key][0] for key in keys],
+                codes=[simple[key][1] for key in keys],
+                patient=self.patient,
+            )
+            async for row in rows:
+                found[keys[row["place"]]].append((row["type"], row["id"]))
+        for key in queries.keys() - simple.keys():
+            statement = Statement(self.patient, self.base_url)
+            sql = f"select r.type, r.id from resource r where {statement.matches(queries[key])} limit 2"  # noqa: S608
+            found[key] = [(row["type"], row["id"]) for row in await self.connection.fetch(sql, *statement.values)]
+        return found
+
+    async def _lock(self, wanted: Sequence[Change]) -> dict[Name, Current]:
+        names = [(change.type, change.id) for change in wanted if change.id and (change.found or not change.absent)]
+        found = await store.lock(self.connection, [name[0] for name in names], [name[1] for name in names])
+        for current in found.values():
+            if self.patient is not None and self.patient not in current.compartment:
+                raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {current.type}/{current.id} is not known")
+        return found
+
+    def _content(self, change: Change, current: dict[Name, Current], inside: "Links") -> Resource | None:
+        """What `change` would store, with references resolved; None when it stores nothing."""
+        before = current.get((change.type, change.id))
+        if change.absent and change.method == "DELETE":
+            return None
+        changes.check_preconditions(change, before)
+        if change.method == "DELETE" or (change.method == "POST" and change.found):
+            return None
+        content: Resource = references.rewritten(
+            changes.next_content(change, before), inside.full_urls, inside.conditional
+        )
+        unknown = references.placeholders(content)
+        if unknown:
+            text = (
+                f"HAPI-0541: Unable to satisfy placeholder ID {min(unknown)} found in resource of type: {change.type}"
+            )
+            raise FhirProblem(400, "invalid", text, change.where)
+        if self.patient is not None and self.patient not in indexing.compartment(content, self.base_url):
+            raise FhirProblem(403, "forbidden", "Only resources about yourself may be written")
+        return content
+
+    def _validate(self, wanted: Sequence[Change], contents: Sequence[Resource | None]) -> None:
+        """Raises Invalid with the findings of all resources when any has an error."""
+        issues = [
+            _placed(issue, change)
+            for change, content in zip(wanted, contents, strict=True)
+            if content is not None
+            for issue in self.validator.validate(content)
+        ]
+        if any(issue.severity in ("fatal", "error") for issue in issues):
+            raise Invalid(issues)
+
+    def _decide(
+        self, wanted: Sequence[Change], contents: Sequence[Resource | None], current: dict[Name, Current]
+    ) -> tuple[list[Version | None], list[Done]]:
+        versions, done = [], []
+        for change, content in zip(wanted, contents, strict=True):
+            before = current.get((change.type, change.id))
+            if change.method == "DELETE":
+                version, result = _deleted(change, before, self.now)
+            elif content is None or (before is not None and changes.same_content(content, before)):
+                version, result = None, _unchanged(change, before)
+            else:
+                version, result = self._written(change, content, before)
+            versions.append(version)
+            done.append(result)
+        return versions, done
+
+    def _written(self, change: Change, content: Resource, before: Current | None) -> tuple[Version, Done]:
+        number = 1 if before is None else before.version + 1
+        resource = changes.stamped(content, number, self.now)
+        body, compartment = json_text.encode(resource), indexing.compartment(resource, self.base_url)
+        version = Version(
+            type=change.type,
+            id=change.id,
+            version=number,
+            method=change.method,
+            body=body,
+            compartment=compartment,
+            rows=indexing.rows(resource, self.base_url),
+            key=None if before is None else before.key,
+        )
+        status = 201 if before is None or before.deleted else 200
+        return version, Done(status, change.type, change.id, number, self.now, body, patients=tuple(compartment))
+
+    async def _check_references(
+        self, wanted: Sequence[Change], versions: Sequence[Version | None], current: dict[Name, Current]
+    ) -> None:
+        """Referential integrity as HAPI keeps it: nothing may point at what is not there."""
+        pairs = [(change, version) for change, version in zip(wanted, versions, strict=True) if version is not None]
+        present = {(version.type, version.id) for _, version in pairs if version.body is not None}
+        targets = sorted({(row.type, row.id) for _, version in pairs for row in version.rows.references if row.type})
+        outside = [name for name in targets if name not in present]
+        leaving = [version for _, version in pairs if version.body is None]
+        missing = [name for name in outside if name in {(gone.type, gone.id) for gone in leaving}]
+        if outside:
+            rows = store.queries.missing_targets(
+                self.connection, types=[name[0] for name in outside], ids=[name[1] for name in outside]
+            )
+            missing += [(row["type"], row["id"]) async for row in rows]
+        if missing:
+            text = f"HAPI-1094: Resource {missing[0][0]}/{missing[0][1]} not found, but it is referred to"
+            raise FhirProblem(400, "not-found", text)
+        if leaving:
+            await self._refuse_dangling(leaving, [version.key for _, version in pairs])
+
+    async def _refuse_dangling(self, leaving: Sequence[Version], changing: Sequence[int | None]) -> None:
+        rows = store.queries.still_referred(
+            self.connection,
+            types=[version.type for version in leaving],
+            ids=[version.id for version in leaving],
+            leaving=[key for key in changing if key is not None],
+        )
+        async for row in rows:
+            text = (
+                f"HAPI-0550: Unable to delete {row['type']}/{row['id']} because at least one resource has a"
+                f" reference to this resource. First reference found was resource {row['from_type']}/{row['from_id']}"
+            )
+            raise FhirProblem(409, "conflict", text)
+
+
+class Links(Struct, frozen=True):
+    """Targets ("Type/id") of the full URLs of a bundle's entries and of conditional references."""
+
+    full_urls: dict[str, str]
+    conditional: dict[str, str]
+
+
+def _resolve_deletes(wanted: Sequence[Change], matches: dict[str, list[Name]]) -> set[Name]:
+    """Gives deletes their ids; the names of what they remove."""
+    for change in wanted:
+        if change.method == "DELETE" and change.criteria:
+            found = matches[references.canonical(change.criteria)]
+            _refuse_many(found, change, "DELETE")
+            change.absent = not found
+            if found:
+                change.id, change.found = found[0][1], True
+    return {(change.type, change.id) for change in wanted if change.method == "DELETE" and not change.absent}
+
+
+def _resolve_writes(
+    wanted: Sequence[Change], matches: dict[str, list[Name]], new_id: Callable[[], str]
+) -> dict[str, Name]:
+    """Gives creates and conditional updates their ids; what each criterion of the bundle stands for."""
+    made: dict[str, Name] = {}
+    for change in (change for change in wanted if change.method != "DELETE"):
+        key = references.canonical(change.criteria) if change.criteria else ""
+        found = [made[key]] if key in made and change.method == "POST" else matches.get(key, [])
+        _refuse_many(found, change, change.method)
+        given = (change.resource or {}).get("id")
+        if found:
+            change.found = True
+            change.id = found[0][1]
+            if change.method == "PUT" and given not in (None, change.id):
+                raise FhirProblem(
+                    400, "invalid", "HAPI-2279: The resource found by the criteria has another id", change.where
+                )
+        elif change.method == "PATCH" and change.criteria:
+            raise FhirProblem(404, "not-found", "HAPI-2001: No resource matches the criteria", change.where)
+        elif not change.id:
+            named = change.method == "PUT" and isinstance(given, str)
+            change.id, change.absent = (given, False) if named else (new_id(), True)  # type: ignore[assignment]
+        if key:
+            made[key] = (change.type, change.id)
+    return made
+
+
+def _target(text: str, matches: dict[str, list[Name]], made: dict[str, Name]) -> str:
+    """What the conditional reference `text` points at: an entry of the bundle with that criterion, else a match."""
+    key = references.canonical(text)
+    found = [made[key]] if key in made else matches[key]
+    resource_type = text.partition("?")[0]
+    if not found:
+        raise FhirProblem(
+            404, "not-found", f"HAPI-1091: Invalid match URL [{resource_type}?…] - No resources match this search"
+        )
+    if len(found) > 1:
+        text = f"HAPI-1092: Invalid match URL [{resource_type}?…] - Multiple resources match this search"
+        raise FhirProblem(412, "multiple-matches", text)
+    return "/".join(found[0])
+
+
+def _full_urls(wanted: Sequence[Change]) -> dict[str, str]:
+    links = {}
+    for change in wanted:
+        if change.full_url and change.method != "DELETE":
+            target = f"{change.type}/{change.id}"
+            links[change.full_url] = target
+            if change.full_url.startswith(("http://", "https://")):
+                links["/".join(change.full_url.split("/")[-2:])] = target
+    return links
+
+
+def _refuse_many(found: Sequence[Name], change: Change, method: str) -> None:
+    if len(set(found)) > 1:
+        text = f"HAPI-0958: Failed to {method}: the match URL matched {len(set(found))} resources"
+        raise FhirProblem(412, "multiple-matches", text, change.where)
+
+
+def _refuse_overlap(wanted: Sequence[Change]) -> None:
+    seen: set[Name] = set()
+    for change in wanted:
+        reading = change.method == "POST" and change.found
+        name = (change.type, change.id)
+        if change.id and not reading and name in seen:
+            text = "HAPI-0535: Transaction bundle contains multiple entries for the same resource"
+            raise FhirProblem(400, "invalid", text, change.where)
+        if change.id and not reading:
+            seen.add(name)
+
+
+def _deleted(change: Change, before: Current | None, now: datetime) -> tuple[Version | None, Done]:
+    if before is None or before.deleted:
+        what = "was already deleted" if before is not None else "does not exist"
+        what = "Unable to find resource matching the criteria" if change.absent else f"Not deleted, resource {what}."
+        note = Issue("information", "informational", what)
+        return None, Done(200, change.type, change.id if before else "", issues=(note,), changed=False)
+    number = before.version + 1
+    version = Version(
+        type=change.type,
+        id=change.id,
+        version=number,
+        method="DELETE",
+        body=None,
+        compartment=before.compartment,
+        rows=indexing.Rows(),
+        key=before.key,
+    )
+    note = Issue("information", "informational", "Successfully deleted 1 resource(s).")
+    return version, Done(200, change.type, change.id, number, now, issues=(note,), patients=tuple(before.compartment))
+
+
+def _unchanged(change: Change, before: Current | None) -> Done:
+    if before is None or before.body is None:  # the entry before it in this bundle creates it
+        return Done(200, change.type, change.id, 1, changed=False)
+    updated = datetime.fromisoformat(json_text.decode(before.body)["meta"]["lastUpdated"])
+    patients = tuple(before.compartment)
+    return Done(200, change.type, change.id, before.version, updated, before.body, patients=patients, changed=False)
+
+
+def _placed(issue: Issue, change: Change) -> Issue:
+    """`issue` with its place within the bundle."""
+    if not change.where:
+        return issue
+    place = issue.expression.removeprefix(change.type)
+    return Issue(issue.severity, issue.code, issue.diagnostics, f"{change.where}.resource{place}")
