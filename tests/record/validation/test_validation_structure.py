@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - a case a line reads better here than a case a page
 """R4's own structure, whatever profile is claimed."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -209,3 +210,11 @@ def test_findings_never_quote_what_was_sent(r4: Validator) -> None:
     )
     assert issues
     assert "secret" not in repr(issues)
+
+
+def test_decimals_as_the_store_reads_them(r4: Validator) -> None:
+    frame = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    assert found(r4, frame | {"valueQuantity": {"value": Decimal("11.20")}}) == []
+    assert found(r4, frame | {"valueQuantity": {"value": Decimal("NaN")}}) == [("value", "Observation.value.value")]
+    low, high = {"value": Decimal("1.5")}, {"value": 1}
+    assert found(r4, frame | {"valueRange": {"low": low, "high": high}}) == [("invariant", "Observation.value")]

@@ -7,6 +7,7 @@ false. A value is a list of plain JSON values, as FHIRPath has it; types of choi
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Protocol
 
@@ -165,7 +166,7 @@ _SYSTEM_TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,
     "integer": int,
-    "decimal": (int, float),
+    "decimal": (int, float, Decimal),
 }
 
 

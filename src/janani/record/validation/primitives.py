@@ -3,9 +3,11 @@
 FHIR R4 §datatypes. Each test takes a JSON value and tells whether it is a value of that type.
 """
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 _DAY = r"(?!0000)\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?"
@@ -57,7 +59,7 @@ def _uri(value: Any) -> bool:
 
 
 def _decimal(value: Any) -> bool:
-    return type(value) in (int, float) and value == value and value not in (float("inf"), float("-inf"))
+    return type(value) in (int, float, Decimal) and math.isfinite(value)
 
 
 TESTS: dict[str, Test] = {
