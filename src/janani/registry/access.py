@@ -94,7 +94,7 @@ async def open_session(request: _Request, account: str) -> Cookie:
     await SQL.open_session(state.pool, id_hash=digest(session), account=account, seconds=seconds)
     await SQL.note_login(state.pool, uid=account)
     secure = state.settings.registry.url.startswith("https://")
-    return Cookie(SESSION_COOKIE, session, path="/", httponly=True, samesite="lax", secure=secure)
+    return Cookie(key=SESSION_COOKIE, value=session, path="/", httponly=True, samesite="lax", secure=secure)
 
 
 async def by_login(request: _Request, username: str, password: str) -> str | None:

@@ -60,18 +60,20 @@ def plan(package: Json, snapshot: Snapshot, strategy: Strategy) -> Plan:
                     kind,
                     one["id"],
                     "E5000",
-                    f"Found matching object for given reference, but import mode is CREATE. Identifier was {one['id']}, and object was {singular(kind)}.",
+                    _reference_words(
+                        "Found matching object for given reference, but import mode is CREATE.", kind, one
+                    ),
                 )
-            )  # noqa: E501
+            )
         elif not exists and strategy == "UPDATE":
             found.faults.append(
                 Fault(
                     kind,
                     one["id"],
                     "E5001",
-                    f"No matching object for given reference. Identifier was {one['id']}, and object was {singular(kind)}.",
+                    _reference_words("No matching object for given reference.", kind, one),
                 )
-            )  # noqa: E501
+            )
         else:
             found.faults += _faults(kind, one, known, snapshot)
             (found.updated if exists else found.created).append((kind, stored(kind, one)))
@@ -80,6 +82,10 @@ def plan(package: Json, snapshot: Snapshot, strategy: Strategy) -> Plan:
     else:
         found.faults += _duplicate_codes(found.written, snapshot)
     return found
+
+
+def _reference_words(words: str, kind: str, one: Json) -> str:
+    return f"{words} Identifier was {one['id']}, and object was {singular(kind)}."
 
 
 def stored(kind: str, one: Json) -> Json:
@@ -168,9 +174,9 @@ def _plan_delete(kind: str, one: Json, exists: bool, found: Plan) -> None:
                 kind,
                 one["id"],
                 "E5001",
-                f"No matching object for given reference. Identifier was {one['id']}, and object was {singular(kind)}.",
+                _reference_words("No matching object for given reference.", kind, one),
             )
-        )  # noqa: E501
+        )
 
 
 def _faults(kind: str, one: Json, known: set[tuple[str, str]], snapshot: Snapshot) -> list[Fault]:

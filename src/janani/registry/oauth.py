@@ -1,0 +1,241 @@
+"""The registry's OAuth2 authorization server: code with PKCE and refresh tokens (RFC 6749, 7636, 8414, 9068).
+
+Paths are those of DHIS2 2.42 (Spring Authorization Server). Extension: `idp=<provider>` on `/oauth2/authorize`
+skips the login page; another server ignores it.
+"""
+
+import base64
+import hashlib
+import hmac
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+from msgspec import Struct
+
+from janani.kernel.ids import token
+from janani.kernel.jose import jwks, sign
+from janani.registry.access import digest, session_account, state_of, user_named
+from janani.registry.metadata.snapshot import SQL
+from janani.registry.problems import Refusal
+
+CODE_SECONDS = 60
+ACCESS_SECONDS = 600
+REFRESH_SECONDS = 12 * 3600
+_Request = Request[Any, Any, Any]
+
+
+class OAuthProblem(Exception):
+    """An error of the token endpoint (RFC 6749 §5.2)."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error, self.description, self.status = error, description, status
+
+
+class Client(Struct, frozen=True):
+    """A registered OAuth2 client."""
+
+    client_id: str
+    secret: str | None
+    methods: frozenset[str]
+    grants: frozenset[str]
+    redirect_uris: frozenset[str]
+    scopes: frozenset[str]
+
+
+@get("/oauth2/authorize", summary="Authorize a client")
+async def authorize(request: _Request) -> Redirect:
+    """Authorization request. Refused on this page while the client or redirect URI is unknown, else by redirect."""
+    query = request.query_params
+    client = await _client(request, query.get("client_id", ""))
+    redirect_uri = query.get("redirect_uri", "")
+    if client is None or redirect_uri not in client.redirect_uris:
+        raise Refusal(400, "This sign-in link is not valid: the client or its redirect URI is not registered.")
+    if (fault := _request_fault(request, client)) is not None:
+        return _back(redirect_uri, query.get("state"), error=fault[0], error_description=fault[1])
+    account = await session_account(request)
+    if account is None:
+        return _to_login(request)
+    code = token()
+    state = state_of(request)
+    await SQL.add_code(
+        state.pool,
+        code_hash=digest(code),
+        client_id=client.client_id,
+        account=account,
+        redirect_uri=redirect_uri,
+        scope=query.get("scope") or "openid",
+        code_challenge=query["code_challenge"],
+        nonce=query.get("nonce"),
+        expires_at=state.clock() + timedelta(seconds=CODE_SECONDS),
+    )
+    return _back(redirect_uri, query.get("state"), code=code, iss=state.settings.registry.url)
+
+
+@post("/oauth2/token", status_code=200, summary="Exchange a code or refresh token")
+async def exchange(request: _Request) -> Response[dict[str, Any]]:
+    """Token endpoint (RFC 6749 §4.1.3, §6)."""
+    form = {key: str(value) for key, value in (await request.form()).items()}
+    try:
+        client = await _authenticated_client(request, form)
+        match form.get("grant_type"):
+            case "authorization_code":
+                grant = await _redeem_code(request, client, form)
+            case "refresh_token":
+                grant = await _redeem_refresh(request, client, form)
+            case _:
+                raise OAuthProblem("unsupported_grant_type", "Use authorization_code or refresh_token.")
+        body = await _tokens(request, client, *grant)
+    except OAuthProblem as problem:
+        body = {"error": problem.error, "error_description": problem.description}
+        return Response(body, status_code=problem.status, headers={"cache-control": "no-store"})
+    return Response(body, headers={"cache-control": "no-store"})
+
+
+@get("/oauth2/jwks", summary="Signing keys")
+async def keys(request: _Request) -> dict[str, Any]:
+    """The public keys that verify access and id tokens."""
+    return jwks(state_of(request).key)
+
+
+@get(["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"], summary="Server metadata")
+async def metadata(request: _Request) -> dict[str, Any]:
+    """What this authorization server offers (RFC 8414)."""
+    base = state_of(request).settings.registry.url
+    return {
+        "issuer": base,
+        "authorization_endpoint": f"{base}/oauth2/authorize",
+        "token_endpoint": f"{base}/oauth2/token",
+        "jwks_uri": f"{base}/oauth2/jwks",
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "scopes_supported": ["openid", "email"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def _request_fault(request: _Request, client: Client) -> tuple[str, str] | None:
+    query = request.query_params
+    if query.get("response_type") != "code":
+        return "unsupported_response_type", "Only response_type=code is supported."
+    if "authorization_code" not in client.grants:
+        return "unauthorized_client", "The client may not use this flow."
+    if query.get("code_challenge_method") != "S256" or len(query.get("code_challenge", "")) != 43:
+        return "invalid_request", "PKCE with S256 is required."
+    if not set((query.get("scope") or "openid").split()) <= client.scopes | {"openid"}:
+        return "invalid_scope", "A scope was asked that the client does not have."
+    return None
+
+
+def _back(redirect_uri: str, state: str | None, **values: str) -> Redirect:
+    query = urlencode(values | ({"state": state} if state else {}))
+    return Redirect(f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}")
+
+
+def _to_login(request: _Request) -> Redirect:
+    here = f"{request.scope['path']}?{request.scope['query_string'].decode()}"
+    provider = request.query_params.get("idp")
+    if provider == "esignet":
+        return Redirect(f"/oauth2/authorization/{provider}?{urlencode({'then': here})}")
+    return Redirect(f"/login?{urlencode({'then': here})}")
+
+
+async def _client(request: _Request, client_id: str) -> Client | None:
+    snapshot = await state_of(request).metadata.current()
+    one = next((one for one in snapshot.objects("oAuth2Clients") if one.get("clientId") == client_id), None)
+    if one is None:
+        return None
+    return Client(
+        client_id=client_id,
+        secret=one.get("clientSecret"),
+        methods=_words(one.get("clientAuthenticationMethods", "client_secret_basic")),
+        grants=_words(one.get("authorizationGrantTypes", "authorization_code,refresh_token")),
+        redirect_uris=_words(one.get("redirectUris", "")),
+        scopes=_words(one.get("scopes", "openid")),
+    )
+
+
+def _words(value: Any) -> frozenset[str]:
+    parts = value if isinstance(value, list) else str(value).split(",")
+    return frozenset(part.strip() for part in parts if part.strip())
+
+
+async def _authenticated_client(request: _Request, form: dict[str, str]) -> Client:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    client_id, secret, method = form.get("client_id", ""), form.get("client_secret"), "none"
+    if scheme.lower() == "basic":
+        client_id, _, secret = base64.b64decode(credentials).decode().partition(":")
+        method = "client_secret_basic"
+    elif secret is not None:
+        method = "client_secret_post"
+    client = await _client(request, client_id)
+    if client is None or method not in client.methods:
+        raise OAuthProblem("invalid_client", "The client is not known or must authenticate.", 401)
+    if method != "none" and not (client.secret and secret and hmac.compare_digest(client.secret, secret)):
+        raise OAuthProblem("invalid_client", "The client's secret is wrong.", 401)
+    return client
+
+
+async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> tuple[str, str, str | None]:
+    state = state_of(request)
+    row = await SQL.take_code(state.pool, code_hash=digest(form.get("code", "")))
+    proof = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=")
+    right = (
+        row is not None
+        and row["client_id"] == client.client_id
+        and row["redirect_uri"] == form.get("redirect_uri")
+        and row["expires_at"] > state.clock()
+        and hmac.compare_digest(row["code_challenge"].encode(), proof)
+    )
+    if not right:
+        raise OAuthProblem("invalid_grant", "The code is wrong, used, expired, or of another client.")
+    return row["account"], row["scope"], row["nonce"]
+
+
+async def _redeem_refresh(request: _Request, client: Client, form: dict[str, str]) -> tuple[str, str, str | None]:
+    state = state_of(request)
+    row = await SQL.take_refresh_token(state.pool, token_hash=digest(form.get("refresh_token", "")))
+    if row is None or row["client_id"] != client.client_id or row["expires_at"] <= state.clock():
+        raise OAuthProblem("invalid_grant", "The refresh token is wrong, used or expired.")
+    return row["account"], row["scope"], None
+
+
+async def _tokens(request: _Request, client: Client, account: str, scope: str, nonce: str | None) -> dict[str, Any]:
+    state = state_of(request)
+    user = await user_named(request, account)
+    if user is None:
+        raise OAuthProblem("invalid_grant", "The user may no longer log in.")
+    base, now = state.settings.registry.url, int(state.clock().timestamp())
+    common = {"iss": base, "sub": user.username, "iat": now, "exp": now + ACCESS_SECONDS}
+    access = common | {"aud": base, "client_id": client.client_id, "scope": scope, "uid": account, "jti": token(128)}
+    body = {
+        "access_token": sign(access | {"token_use": "access"}, state.key, typ="at+jwt"),
+        "token_type": "Bearer",
+        "expires_in": ACCESS_SECONDS,
+        "scope": scope,
+    }
+    if "openid" in scope.split():
+        identity = common | {"aud": client.client_id} | ({"nonce": nonce} if nonce else {})
+        body["id_token"] = sign(identity, state.key)
+    if "refresh_token" in client.grants:
+        body["refresh_token"] = fresh = token()
+        expires = state.clock() + timedelta(seconds=REFRESH_SECONDS)
+        await SQL.add_refresh_token(
+            state.pool,
+            token_hash=digest(fresh),
+            client_id=client.client_id,
+            account=account,
+            scope=scope,
+            expires_at=expires,
+        )
+    return body
+
+
+handlers = [authorize, exchange, keys, metadata]

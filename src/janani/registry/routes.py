@@ -1,0 +1,114 @@
+"""`/api/routes/{id|code}/run`: calls a configured upstream as a user of the registry (Web API, "Routes")."""
+
+import base64
+import fnmatch
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from litestar import HttpMethod, Request, Response, route
+
+from janani.registry.access import state_of, user_of
+from janani.registry.problems import Refusal
+from janani.registry.users import User
+
+_Request = Request[Any, Any, Any]
+Json = dict[str, Any]
+DEFAULT_TIMEOUT_SECONDS = 5
+_FORWARDED = frozenset(
+    ["accept", "accept-language", "x-requested-with", "user-agent", "cache-control", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-prefix", "forwarded"]
+)
+_RETURNED = frozenset(["content-language", "content-type", "expires", "cache-control", "last-modified", "etag"])
+_METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE]
+
+
+@route(
+    ["/api/routes/{route_id:str}/run", "/api/routes/{route_id:str}/run/{sub_path:path}"],
+    http_method=_METHODS,
+    status_code=200,
+    summary="Run a Route",
+)
+async def run(request: _Request, route_id: str, sub_path: str = "") -> Response[bytes]:
+    """Forwards method, query and body; gives back the upstream's status and body.
+
+    404 unknown or disabled, 403 without authority, 502 no connection or a sub-path the Route does not allow,
+    503 the host is not allowed, 504 the upstream took too long.
+    """
+    user = await user_of(request)
+    state = state_of(request)
+    found = (await state.metadata.current()).find("routes", route_id)
+    if found is None or found.get("disabled"):
+        raise Refusal(404, f"Route with id {route_id} could not be found.")
+    if not may_run(user, found):
+        raise Refusal(403, "You don't have the required authority to run this Route.")
+    if not host_allowed(found["url"], state.settings.registry.route_hosts):
+        raise Refusal(503, "The Route's host is not among the allowed ones (route_hosts).")
+    url = target(found["url"], sub_path.lstrip("/"))
+    headers, extra = upstream_headers(request, found, state.routes.opened(found), user)
+    query = urlencode([*request.query_params.multi_items(), *extra.items()])
+    timeout = float(found.get("responseTimeoutSeconds", DEFAULT_TIMEOUT_SECONDS))
+    try:
+        answer = await state.http.request(
+            request.method,
+            f"{url}?{query}" if query else url,
+            headers=headers,
+            content=await request.body(),
+            timeout=timeout,
+        )
+    except httpx.TimeoutException as error:
+        raise Refusal(504, "The service behind this Route did not answer in time.") from error
+    except httpx.HTTPError as error:
+        raise Refusal(502, "The service behind this Route can't be reached.") from error
+    returned = {name: value for name, value in answer.headers.items() if name in _RETURNED}
+    return Response(
+        answer.content, status_code=answer.status_code, headers=returned, media_type=returned.get("content-type")
+    )
+
+
+def may_run(user: User, found: Json) -> bool:
+    """Whether `user` has any of the Route's authorities (or ALL), or reads it when it names none."""
+    needed = found.get("authorities") or []
+    return any(user.has(each) for each in needed) if needed else user.may_read(found)
+
+
+def host_allowed(url: str, patterns: list[str]) -> bool:
+    """Whether scheme, host and port of `url` match one of `patterns` (`https://*`, `http://localhost:8090`)."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return False
+    return any(fnmatch.fnmatchcase(f"{parts.scheme}://{parts.netloc}", pattern.rstrip("/")) for pattern in patterns)
+
+
+def target(url: str, sub_path: str) -> str:
+    """The upstream URL. A sub-path needs a Route that ends in `/**`; it can't leave that folder."""
+    if not url.endswith("/**"):
+        if sub_path:
+            raise Refusal(502, "This Route does not allow a path after run; its URL must end in /** for that.")
+        return url
+    if any(step in ("..", ".") for step in sub_path.split("/")):
+        raise Refusal(400, "The path after run may not go up.")
+    return url.removesuffix("**") + sub_path
+
+
+def upstream_headers(request: _Request, found: Json, auth: Json, user: User) -> tuple[dict[str, str], dict[str, str]]:
+    """The headers and additional query parameters of the upstream call."""
+    headers = {name: value for name, value in request.headers.items() if name in _FORWARDED}
+    headers |= {name.lower(): value for name, value in (found.get("headers") or {}).items()}
+    headers["x-forwarded-user"] = user.username
+    match auth.get("type"):
+        case None:
+            return headers, {}
+        case "http-basic":
+            credentials = f"{auth['username']}:{auth['password']}".encode()
+            return headers | {"authorization": f"Basic {base64.b64encode(credentials).decode()}"}, {}
+        case "api-token":
+            return headers | {"authorization": f"ApiToken {auth['token']}"}, {}
+        case "api-headers":
+            return headers | {name.lower(): value for name, value in auth["headers"].items()}, {}
+        case "api-query-params":
+            return headers, dict(auth["queryParams"])
+        case other:
+            raise Refusal(502, f"Routes with authentication {other!r} are not supported by this server.")
+
+
+handlers = [run]
