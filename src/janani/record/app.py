@@ -1,21 +1,17 @@
 """The record's ASGI application. Every route of the part is listed here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 
 from janani import programmes
-from janani.kernel import http, postgres
+from janani.kernel import http, pages, postgres
 from janani.kernel.clock import Clock, system_clock
-from janani.record import capability, interactions, problems
-from janani.record.access import Access, Auditor
-from janani.record.actor import OPEN, Actor
+from janani.record import authorization, capability, interactions, problems
 from janani.record.problems import FhirProblem
 from janani.record.validation import Validator as ProfileValidator
 from janani.settings import Settings
@@ -35,7 +31,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         base_url = f"{settings.record.url}/fhir"
         state = app.state
         state.settings, state.clock, state.base_url = settings, clock, base_url
-        state.authenticate, state.auditor = _authenticate(settings), _auditor()
+        state.authenticate = authorization.authenticate
         validator = await asyncio.to_thread(ProfileValidator.load, _profiles(settings))
         state.validator = validator
         state.capability = capability.statement(
@@ -48,7 +44,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         connections = settings.database.pool_connections
         state.pool = await postgres.open_pool(settings.database.dsn, "record", max_size=connections)
         try:
-            yield
+            async with authorization.open_authorization(settings, clock, state.pool, validator) as server:
+                state.authorization, state.auditor = server, server.auditor
+                yield
         finally:
             await state.pool.close()
 
@@ -72,6 +70,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             interactions.delete_by_id,
             interactions.everything,
             interactions.validate,
+            *authorization.handlers,
+            pages.assets(),
         ],
         render_error=problems.render_error,
         exception_handlers={FhirProblem: problems.render},
@@ -94,33 +94,3 @@ def _supported(validator: ProfileValidator) -> dict[str, list[str]]:
     for url in sorted(validator.known):
         found.setdefault(validator.resource_type(url), []).append(url)
     return found
-
-
-class _NoAudit:
-    async def record(self, connection: asyncpg.Connection, actor: Actor, accesses: Sequence[Access]) -> None:
-        """Until the authorization package gives the auditor."""
-
-
-def _auditor() -> Auditor:
-    try:
-        from janani.record.authorization import auditor
-    except ImportError:
-        return _NoAudit()
-    return auditor
-
-
-def _authenticate(settings: Settings) -> Any:
-    try:
-        from janani.record.authorization import authenticate
-    except ImportError:
-        return _open_only(settings)
-    return authenticate
-
-
-def _open_only(settings: Settings) -> Any:
-    async def authenticate(_request: Any) -> Actor:
-        if settings.record.authorization != "open":
-            raise FhirProblem(401, "login", "No authorization server here yet")
-        return OPEN
-
-    return authenticate

@@ -111,10 +111,11 @@ class Statement:
         system, has_system, code = split_token(value)
         if not has_system:
             return f"x.code = {self.give(code)}"
-        same = "(x.system = '' or x.system is null)"
-        if system:
-            same = f"(x.system = {self.give(system)} or x.system is null)"
-        return f"x.code = {self.give(code)} and {same}" if code else f"x.system = {self.give(system)}"
+        if not code:
+            return f"x.system = {self.give(system)}"
+        # A bare code has no system of its own: its binding gives it.
+        same = f"x.system = {self.give(system)}" if system else "x.system = ''"
+        return f"x.code = {self.give(code)} and ({same} or x.system is null)"
 
     def _uri(self, modifier: str, value: str) -> str:
         text = unescaped(value)

@@ -239,7 +239,7 @@ def _resolve_writes(
     made: dict[str, Name] = {}
     for change in (change for change in wanted if change.method != "DELETE"):
         key = references.canonical(change.criteria) if change.criteria else ""
-        found = [made[key]] if key in made and change.method == "POST" else matches.get(key, [])
+        found = [made[key]] if key in made else matches.get(key, [])
         _refuse_many(found, change, change.method)
         given = (change.resource or {}).get("id")
         if found:
