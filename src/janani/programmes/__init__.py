@@ -100,6 +100,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(choices)}"
 
 
+def fault_at(path: Path, place: str, text: str) -> ProgrammeFault:
+    """The fault that `text` says about `place` (`$.a.b[0]`) of the YAML file `path`, with its line."""
+    tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    return ProgrammeFault(f"{path}:{_line_of(tree, f'`{place}`')}  {text}")
+
+
 def _line_of(node: Any, message: str) -> int:
     """The line of the place a msgspec message names (`… - at `$.a.b[0]``)."""
     place = message.rpartition("`$")[2].rstrip("`") if "`$" in message else ""
