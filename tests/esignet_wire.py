@@ -194,7 +194,8 @@ class RelyingParty:
         } | changes
         head = {"alg": alg, "typ": "JWT", "kid": self.key.kid} if header is None else header
         claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(head, claims, key or self.key, algorithms=[alg])
+        signer = key or RSAKey.import_key({k: v for k, v in self.key.as_dict(private=True).items() if k != "alg"})
+        return jwt.encode(head, claims, signer, algorithms=[alg])
 
     async def redeem(self, code: str, *, path: str = "oauth/v2/token", **changes: Any) -> httpx.Response:
         form = {

@@ -60,6 +60,5 @@ async def register_reference_client(idp: Provider) -> None:
 async def inbox(request: Http, idp: Idp) -> Response[str]:
     """The messages of the last hour, newest first. The route exists in the sandbox only."""
     speak(request)
-    rows = await SQL.inbox(idp.pool)
-    messages = [dict(row) for row in rows]
+    messages = [dict(row) async for row in SQL.inbox(idp.pool)]
     return page(TEMPLATES, "inbox.html", messages=messages)

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,9 +26,9 @@ class Provider:
     settings: Settings
     clock: Clock
     pool: asyncpg.Pool
-    key: RSAKey
-    pairwise_key: bytes
-    clients_token: str
+    key: RSAKey = field(repr=False)
+    pairwise_key: bytes = field(repr=False)
+    clients_token: str = field(repr=False)
 
     @property
     def options(self) -> Esignet:

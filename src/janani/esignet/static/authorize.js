@@ -9,6 +9,7 @@ const query = new URLSearchParams(location.search);
 const storageKey = "esignet:" + (() => {
   const same = new URLSearchParams(location.search);
   same.delete("ui_locales");
+  same.sort();
   return same.toString();
 })();
 const steps = ["identifier", "channel", "code", "consent"];
@@ -62,7 +63,7 @@ function stop(code, text) {
   state.stopped = code;
   at("stopped-text").textContent = text;
   at("go-back").hidden = !state.details;
-  at("retry").hidden = Boolean(state.details);
+  at("retry").hidden = code !== "unreachable";
   show("stopped");
 }
 
