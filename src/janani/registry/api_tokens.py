@@ -21,7 +21,7 @@ def key() -> str:
 
 
 def expiry(body: bytes, now: datetime) -> datetime:
-    """When a token made with request `body` ends: its `expire` (epoch ms), else in thirty days. Raises Refusal (400)."""
+    """When a token made with request `body` ends: its `expire` (epoch ms), else in thirty days. Raises Refusal."""
     try:
         asked: Any = msgspec.json.decode(body or b"{}", type=dict[str, Any]).get("expire")
     except msgspec.DecodeError as error:

@@ -19,7 +19,7 @@ from janani.registry.metadata import handlers as metadata
 from janani.registry.metadata.snapshot import SQL, Store
 from janani.registry.passwords import Passwords
 from janani.registry.problems import Refusal, render, render_error
-from janani.registry.providers import providers
+from janani.registry.providers import SignIn, providers
 from janani.registry.sealing import Sealer
 from janani.registry.state import State
 from janani.registry.system import fresh_system_id
@@ -46,7 +46,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         async with http.client() as client:
             try:
                 app.state.registry = await _state(settings, clock, pool, client)
-                app.state.providers = providers(settings)
+                key = app.state.registry.key
+                app.state.providers = {
+                    name: SignIn(client, key, provider) for name, provider in providers(settings).items()
+                }
                 yield
             finally:
                 await pool.close()

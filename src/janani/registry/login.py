@@ -17,7 +17,7 @@ from janani.kernel.telemetry import log
 from janani.registry.access import by_login, digest, open_session, state_of
 from janani.registry.metadata.snapshot import SQL
 from janani.registry.problems import Refusal
-from janani.registry.providers import ProviderSettings
+from janani.registry.providers import ProviderSettings, SignIn
 
 ATTEMPT_SECONDS = 600
 BROWSER_COOKIE = "janani_registry_login"
@@ -46,7 +46,7 @@ async def log_in(request: _Request) -> Response[str] | Redirect:
 @get("/api/loginConfig", summary="What the login page offers")
 async def login_config(request: _Request) -> dict[str, Any]:
     """Providers and texts of the login page; no login needed."""
-    provider = _provider(request, "esignet")
+    provider = _sign_in(request, "esignet").settings
     return {
         "applicationTitle": "Janani",
         "oidcProviders": [
@@ -61,12 +61,12 @@ async def login_config(request: _Request) -> dict[str, Any]:
 async def begin(request: _Request, provider_id: str) -> Redirect | Response[str]:
     """Sends the browser to the provider; state, nonce and verifier stay here, bound to this browser."""
     state = state_of(request)
-    settings = _provider(request, provider_id)
+    sign_in = _sign_in(request, provider_id)
     try:
-        provider = await settings.provider(state.http)
+        provider = await sign_in.provider(state.clock())
     except oidc.OidcError as error:
         return _failed(request, error.text, retry=request.url.path)
-    asked = oidc.authorization_request(provider, settings.client(state.key))
+    asked = oidc.authorization_request(provider, sign_in.client, state.clock())
     browser = request.cookies.get(BROWSER_COOKIE) or token()
     await SQL.add_attempt(
         state.pool,
@@ -95,7 +95,7 @@ async def begin(request: _Request, provider_id: str) -> Redirect | Response[str]
 async def come_back(request: _Request, provider_id: str) -> Redirect | Response[str]:
     """Redeems the code, matches the mapping claim with a user, opens the session."""
     state = state_of(request)
-    settings = _provider(request, provider_id)
+    sign_in = _sign_in(request, provider_id)
     query = request.query_params
     attempt = await SQL.take_attempt(
         state.pool,
@@ -109,11 +109,10 @@ async def come_back(request: _Request, provider_id: str) -> Redirect | Response[
     if "code" not in query:
         return _failed(request, _refusal_words(query.get("error", "")), retry=again)
     try:
-        provider = await settings.provider(state.http)
         identity = await oidc.redeem(
             state.http,
-            provider,
-            settings.client(state.key),
+            await sign_in.provider(state.clock()),
+            sign_in.client,
             code=query["code"],
             now=state.clock(),
             nonce=attempt["nonce"],
@@ -123,7 +122,7 @@ async def come_back(request: _Request, provider_id: str) -> Redirect | Response[
     except oidc.OidcError as error:
         log("registry").warning("oidc_login_failed", code=error.code)
         return _failed(request, error.text, retry=again)
-    return await _welcome(request, settings, identity, attempt["then_to"], again)
+    return await _welcome(request, sign_in.settings, identity, attempt["then_to"], again)
 
 
 async def _welcome(
@@ -143,7 +142,7 @@ async def _welcome(
 @get("/api/publicKeys/{provider_id:str}/jwks.json", summary="Public key of the registry at a provider")
 async def public_keys(request: _Request, provider_id: str) -> dict[str, Any]:
     """The key that signs this registry's client assertions, as eSignet's client registration wants it."""
-    _provider(request, provider_id)
+    _sign_in(request, provider_id)
     return jwks(state_of(request).key)
 
 
@@ -153,15 +152,15 @@ def _refusal_words(error: str) -> str:
     return _("The identity service ended the sign-in. You can try again.")
 
 
-def _provider(request: _Request, provider_id: str) -> ProviderSettings:
-    providers: dict[str, ProviderSettings] = request.app.state.providers
+def _sign_in(request: _Request, provider_id: str) -> SignIn:
+    providers: dict[str, SignIn] = request.app.state.providers
     if provider_id not in providers:
         raise Refusal(404, f"There is no identity provider {provider_id}.")
     return providers[provider_id]
 
 
 def _login_page(request: _Request, then: str, *, fault: str = "", status: int = 200) -> Response[str]:
-    provider = _provider(request, "esignet")
+    provider = _sign_in(request, "esignet").settings
     begin_url = f"/oauth2/authorization/{provider.id}?{urlencode({'then': then})}"
     return pages.page(
         _jinja, "login.html", status=status, then=then, fault=fault, begin_url=begin_url, provider=provider

@@ -3,6 +3,8 @@
 A `dhis.conf` in the data folder wins, so that one file serves this registry and a real DHIS2.
 """
 
+from datetime import datetime
+
 import httpx
 from joserfc.jwk import RSAKey
 from msgspec import Struct
@@ -10,11 +12,9 @@ from msgspec import Struct
 from janani.clients import oidc
 from janani.settings import Settings
 
-_PREFIX = "oidc.provider."
 
-
-class ProviderSettings(Struct):
-    """One provider. `client_id`, `mapping_claim` and the endpoints mean what DHIS2's keys of these names mean."""
+class ProviderSettings(Struct, frozen=True):
+    """One provider; the names mean what DHIS2's keys of these names mean."""
 
     id: str
     client_id: str
@@ -24,42 +24,56 @@ class ProviderSettings(Struct):
     scopes: str
     discovery: str
     endpoints: dict[str, str]
-    signed_userinfo: bool = True
-    known: oidc.Provider | None = None
+    signed_userinfo: bool
 
-    async def provider(self, http: httpx.AsyncClient) -> oidc.Provider:
-        """The provider's endpoints: as configured, else discovered once. Raises OidcError."""
-        if self.known is None:
-            if self.endpoints:
-                self.known = oidc.Provider(
-                    issuer=self.endpoints["issuer_uri"],
-                    authorization_endpoint=self.endpoints["authorization_uri"],
-                    token_endpoint=self.endpoints["token_uri"],
-                    userinfo_endpoint=self.endpoints["user_info_uri"],
-                    jwks_uri=self.endpoints["jwk_uri"],
-                )
-            else:
-                self.known = await oidc.discover(http, self.discovery)
-        return self.known
 
-    def client(self, key: RSAKey) -> oidc.Client:
-        """This registry as a client of the provider: asks for the mapping claim and the name."""
-        essential = [] if self.mapping_claim == "sub" else [self.mapping_claim]
-        return oidc.Client(
-            client_id=self.client_id,
-            key=key,
-            redirect_uri=self.redirect_url,
-            scope=self.scopes,
-            claims=oidc.requested(essential, ["name"]),
-            signed_userinfo=self.signed_userinfo,
+class SignIn:
+    """Signing in at one provider; `client` is this registry as it is registered there."""
+
+    def __init__(self, http: httpx.AsyncClient, key: RSAKey, settings: ProviderSettings) -> None:
+        self.settings = settings
+        self.client = _client(key, settings)
+        self._fixed = _fixed(settings.endpoints)
+        self._source = oidc.ProviderSource(http, settings.discovery)
+
+    async def provider(self, now: datetime) -> oidc.Provider:
+        """The provider: as configured, else as its discovery document says. Raises OidcError."""
+        return self._fixed or await self._source.provider(now)
+
+
+def _client(key: RSAKey, settings: ProviderSettings) -> oidc.Client:
+    essential = [] if settings.mapping_claim == "sub" else [settings.mapping_claim]
+    return oidc.Client(
+        client_id=settings.client_id,
+        key=key,
+        redirect_uri=settings.redirect_url,
+        scope=settings.scopes,
+        claims=oidc.requested(essential, ["name"]),
+        signed_userinfo=settings.signed_userinfo,
+    )
+
+
+def _fixed(endpoints: dict[str, str]) -> oidc.Provider | None:
+    if not endpoints:
+        return None
+    return oidc.Provider(
+        oidc.Metadata(
+            issuer=endpoints["issuer_uri"],
+            authorization_endpoint=endpoints["authorization_uri"],
+            token_endpoint=endpoints["token_uri"],
+            jwks_uri=endpoints["jwk_uri"],
+            userinfo_endpoint=endpoints["user_info_uri"],
         )
+    )
 
 
 def providers(settings: Settings) -> dict[str, ProviderSettings]:
     """The providers people may sign in with, by id. There is always `esignet`."""
     conf = settings.folder / "dhis.conf"
     keys = read_conf(conf.read_text()) if conf.exists() else {}
-    return {"esignet": _esignet(settings, {k.removeprefix(f"{_PREFIX}esignet."): v for k, v in keys.items()})}
+    prefix = "oidc.provider.esignet."
+    own = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
+    return {"esignet": _esignet(settings, own)}
 
 
 def read_conf(text: str) -> dict[str, str]:

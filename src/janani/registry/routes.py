@@ -16,9 +16,11 @@ _Request = Request[Any, Any, Any]
 Json = dict[str, Any]
 DEFAULT_TIMEOUT_SECONDS = 5
 _FORWARDED = frozenset(
-    ["accept", "accept-language", "x-requested-with", "user-agent", "cache-control", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-prefix", "forwarded"]
+    """accept accept-language x-requested-with user-agent cache-control if-match if-none-match if-modified-since
+    if-range if-unmodified-since forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto
+    x-forwarded-prefix""".split()  # noqa: SIM905
 )
-_RETURNED = frozenset(["content-language", "content-type", "expires", "cache-control", "last-modified", "etag"])
+_RETURNED = frozenset(("content-language", "content-type", "expires", "cache-control", "last-modified", "etag"))
 _METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE]
 
 

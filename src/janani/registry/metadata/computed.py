@@ -1,4 +1,4 @@
-"""What DHIS2 shows of an object beyond what is stored: display names, org-unit paths, the other side of a link. Pure."""
+"""What DHIS2 shows of an object beyond what is stored: names, org-unit paths, the other side of a link. Pure."""
 
 from typing import Any
 

@@ -188,7 +188,8 @@ def _faults(kind: str, one: Json, known: set[tuple[str, str]], snapshot: Snapsho
     ]
     for place, target, uid_ in references(one):
         if (target, uid_) not in known and snapshot.get(target, uid_) is None:
-            text = f"Invalid reference [{uid_}] ({singular(target)}) on object {one.get('name', '')} [{one['id']}] ({singular(kind)}) for association `{place}`."
+            reference = f"[{uid_}] ({singular(target)})"
+            text = f"Invalid reference {reference} on object {_named(kind, one)} for association `{place}`."
             faults.append(Fault(kind, one["id"], "E5002", text, place))
     return faults
 
@@ -211,6 +212,10 @@ def references(value: Any, place: str = "") -> list[tuple[str, str, str]]:
     return found
 
 
+def _named(kind: str, one: Json) -> str:
+    return f"{one.get('name', '')} [{one['id']}] ({singular(kind)})"
+
+
 def _duplicate_codes(written: list[tuple[str, Json]], snapshot: Snapshot) -> list[Fault]:
     taken: dict[tuple[str, str], str] = {}
     faults = []
@@ -221,7 +226,7 @@ def _duplicate_codes(written: list[tuple[str, Json]], snapshot: Snapshot) -> lis
             continue
         owner = taken.setdefault((kind, one["code"]), one["id"])
         if owner != one["id"]:
-            text = f"Property `code` with value `{one['code']}` on object {one.get('name', '')} [{one['id']}] ({singular(kind)}) already exists on object {owner}."
+            text = f"Property `code` on object {_named(kind, one)} already exists on object {owner}."
             faults.append(Fault(kind, one["id"], "E5003", text, "code"))
     return faults
 
@@ -235,6 +240,7 @@ def _still_used(deleted: list[tuple[str, Json]], snapshot: Snapshot) -> list[Fau
                 continue
             for _, target, uid_ in references(one):
                 if (target, uid_) in gone and not (target == "organisationUnits" and kind == "organisationUnits"):
-                    text = f"Object could not be deleted because it is associated with another object: {singular(kind)} {one['id']}."
+                    other = f"{singular(kind)} {one['id']}"
+                    text = f"Object could not be deleted because it is associated with another object: {other}."
                     faults.append(Fault(target, uid_, "E4030", text))
     return faults
