@@ -1,0 +1,226 @@
+-- Named statements of the tracker. Batches travel as one JSON parameter and become rows with json_to_recordset.
+
+-- name: lock_people(people, enrollments, events)
+-- Whoever writes about a person takes her row first, in one order for all, so that writers take turns and never
+-- wait for each other in a circle.
+select id from tracked_entity
+ where uid = any(:people::text[])
+    or id in (select tracked_entity from enrollment where uid = any(:enrollments::text[]))
+    or id in (select n.tracked_entity from event e join enrollment n on n.id = e.enrollment
+               where e.uid = any(:events::text[]))
+ order by id for update;
+
+-- name: known_entities(ids)
+select e.uid, e.type, e.org_unit, e.deleted, e.inactive, e.potential_duplicate, e.geometry::text as geometry,
+       e.stored_by, e.created_at_client, e.updated_at_client,
+       (select json_object_agg(v.attribute, v.value) from attribute_value v where v.tracked_entity = e.id)::text
+         as attribute_values
+  from tracked_entity e where e.id = any(:ids::bigint[]);
+
+-- name: known_enrollments(ids)
+select n.uid, t.uid as tracked_entity, n.program, n.org_unit, n.status, n.deleted, n.enrolled_at, n.occurred_at,
+       n.completed_at, n.completed_by, n.follow_up, n.geometry::text as geometry, n.stored_by, n.created_at_client,
+       n.updated_at_client
+  from enrollment n join tracked_entity t on t.id = n.tracked_entity
+ where n.tracked_entity = any(:ids::bigint[]);
+
+-- name: known_events(events, ids)
+-- The people's events; whole only those that the bundle is about.
+select e.uid, n.uid as enrollment, t.uid as tracked_entity, e.program, e.program_stage, e.org_unit, e.status,
+       e.deleted, e.occurred_at, e.scheduled_at, e.completed_at, e.completed_by, e.attribute_option_combo,
+       e.attribute_category_options, e.assigned_user::text as assigned_user, e.geometry::text as geometry, e.stored_by,
+       e.created_at_client, e.updated_at_client,
+       case when e.uid = any(:events::text[]) then e.data_values::text else '{}' end as data_values
+  from event e
+  left join enrollment n on n.id = e.enrollment
+  left join tracked_entity t on t.id = n.tracked_entity
+ where e.enrollment in (select id from enrollment where tracked_entity = any(:ids::bigint[]))
+    or (e.enrollment is null and e.uid = any(:events::text[]));
+
+-- name: known_owners(ids)
+select t.uid as tracked_entity, o.program, o.org_unit
+  from program_owner o join tracked_entity t on t.id = o.tracked_entity
+ where o.tracked_entity = any(:ids::bigint[]);
+
+-- name: known_unique_values(pairs)
+-- Whose the unique values are that the bundle brings.
+select v.attribute, v.unique_within, v.value, t.uid as tracked_entity
+  from json_to_recordset(:pairs::json) as x(attribute text, value text)
+  join attribute_value v on v.attribute = x.attribute and md5(v.value) = md5(x.value) and v.value = x.value
+   and v.unique_within is not null
+  join tracked_entity t on t.id = v.tracked_entity;
+
+-- name: known_reservations(pairs, now)
+select r.attribute, r.value from reserved_value r
+  join json_to_recordset(:pairs::json) as x(attribute text, value text) using (attribute, value)
+ where r.expires > :now::timestamptz;
+
+-- name: known_notes(uids)
+select uid from note where uid = any(:uids::text[]);
+
+-- name: add_entities(now, by, rows)!
+insert into tracked_entity (uid, type, org_unit, inactive, potential_duplicate, geometry, stored_by,
+  created_at, updated_at, created_at_client, updated_at_client, created_by, updated_by)
+select x.uid, x.type, x.org_unit, x.inactive, x.potential_duplicate, x.geometry, x.stored_by,
+  :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client, :by::jsonb, :by::jsonb
+  from json_to_recordset(:rows::json) as x(uid text, type text, org_unit text, inactive boolean,
+    potential_duplicate boolean, geometry jsonb, stored_by text, created_at_client timestamptz,
+    updated_at_client timestamptz);
+
+-- name: change_entities(rows)!
+update tracked_entity t
+   set org_unit = x.org_unit, inactive = x.inactive, potential_duplicate = x.potential_duplicate,
+       geometry = x.geometry, stored_by = x.stored_by, created_at_client = x.created_at_client,
+       updated_at_client = x.updated_at_client
+  from json_to_recordset(:rows::json) as x(uid text, org_unit text, inactive boolean, potential_duplicate boolean,
+    geometry jsonb, stored_by text, created_at_client timestamptz, updated_at_client timestamptz)
+ where t.uid = x.uid;
+
+-- name: touch_entities(now, by, uids)!
+-- Any change to a person's record moves her own stamp: sync clients follow nothing else.
+update tracked_entity set updated_at = :now::timestamptz, updated_by = :by::jsonb where uid = any(:uids::text[]);
+
+-- name: drop_values(rows)!
+delete from attribute_value v
+ using json_to_recordset(:rows::json) as x(tracked_entity text, attribute text), tracked_entity t
+ where t.uid = x.tracked_entity and v.tracked_entity = t.id and v.attribute = x.attribute;
+
+-- name: save_values(now, rows)!
+insert into attribute_value (tracked_entity, attribute, value, unique_within, stored_by, created_at, updated_at)
+select t.id, x.attribute, x.value, x.unique_within, x.stored_by, :now::timestamptz, :now::timestamptz
+  from json_to_recordset(:rows::json) as x(tracked_entity text, attribute text, value text, unique_within text,
+    stored_by text)
+  join tracked_entity t on t.uid = x.tracked_entity
+on conflict (tracked_entity, attribute) do update
+   set value = excluded.value, unique_within = excluded.unique_within, stored_by = excluded.stored_by,
+       updated_at = excluded.updated_at;
+
+-- name: add_enrollments(now, by, rows)!
+insert into enrollment (uid, tracked_entity, program, org_unit, status, enrolled_at, occurred_at, completed_at,
+  completed_by, follow_up, geometry, stored_by, created_at, updated_at, created_at_client, updated_at_client,
+  created_by, updated_by)
+select x.uid, t.id, x.program, x.org_unit, x.status, x.enrolled_at, x.occurred_at, x.completed_at,
+  x.completed_by, x.follow_up, x.geometry, x.stored_by, :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client,
+  :by::jsonb, :by::jsonb
+  from json_to_recordset(:rows::json) as x(uid text, tracked_entity text, program text, org_unit text, status text,
+    enrolled_at timestamptz, occurred_at timestamptz, completed_at timestamptz, completed_by text, follow_up boolean,
+    geometry jsonb, stored_by text, created_at_client timestamptz, updated_at_client timestamptz)
+  join tracked_entity t on t.uid = x.tracked_entity;
+
+-- name: change_enrollments(now, by, rows)!
+update enrollment n
+   set org_unit = x.org_unit, status = x.status, enrolled_at = x.enrolled_at, occurred_at = x.occurred_at,
+       completed_at = x.completed_at, completed_by = x.completed_by, follow_up = x.follow_up, geometry = x.geometry,
+       stored_by = x.stored_by, created_at_client = x.created_at_client, updated_at_client = x.updated_at_client,
+       updated_at = :now::timestamptz, updated_by = :by::jsonb
+  from json_to_recordset(:rows::json) as x(uid text, org_unit text, status text, enrolled_at timestamptz,
+    occurred_at timestamptz, completed_at timestamptz, completed_by text, follow_up boolean, geometry jsonb,
+    stored_by text, created_at_client timestamptz, updated_at_client timestamptz)
+ where n.uid = x.uid;
+
+-- name: add_owners(rows)!
+insert into program_owner (tracked_entity, program, org_unit)
+select t.id, x.program, x.org_unit
+  from json_to_recordset(:rows::json) as x(tracked_entity text, program text, org_unit text)
+  join tracked_entity t on t.uid = x.tracked_entity
+on conflict do nothing;
+
+-- name: add_events(now, by, rows)!
+insert into event (uid, enrollment, program, program_stage, org_unit, status, occurred_at, scheduled_at, completed_at,
+  completed_by, attribute_option_combo, attribute_category_options, assigned_user, geometry, stored_by,
+  created_at, updated_at, created_at_client, updated_at_client, created_by, updated_by, data_values)
+select x.uid, n.id, x.program, x.program_stage, x.org_unit, x.status, x.occurred_at, x.scheduled_at, x.completed_at,
+  x.completed_by, x.attribute_option_combo, x.attribute_category_options, x.assigned_user, x.geometry, x.stored_by,
+  :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client, :by::jsonb, :by::jsonb, x.data_values
+  from json_to_recordset(:rows::json) as x(uid text, enrollment text, program text, program_stage text, org_unit text,
+    status text, occurred_at timestamptz, scheduled_at timestamptz, completed_at timestamptz, completed_by text,
+    attribute_option_combo text, attribute_category_options text, assigned_user jsonb, geometry jsonb, stored_by text,
+    created_at_client timestamptz, updated_at_client timestamptz, data_values jsonb)
+  left join enrollment n on n.uid = x.enrollment;
+
+-- name: change_events(now, by, rows)!
+update event e
+   set org_unit = x.org_unit, status = x.status, occurred_at = x.occurred_at, scheduled_at = x.scheduled_at,
+       completed_at = x.completed_at, completed_by = x.completed_by, attribute_option_combo = x.attribute_option_combo,
+       attribute_category_options = x.attribute_category_options, assigned_user = x.assigned_user,
+       geometry = x.geometry, stored_by = x.stored_by, created_at_client = x.created_at_client,
+       updated_at_client = x.updated_at_client, data_values = x.data_values,
+       updated_at = :now::timestamptz, updated_by = :by::jsonb
+  from json_to_recordset(:rows::json) as x(uid text, org_unit text, status text, occurred_at timestamptz,
+    scheduled_at timestamptz, completed_at timestamptz, completed_by text, attribute_option_combo text,
+    attribute_category_options text, assigned_user jsonb, geometry jsonb, stored_by text,
+    created_at_client timestamptz, updated_at_client timestamptz, data_values jsonb)
+ where e.uid = x.uid;
+
+-- name: add_notes(now, by, rows)!
+insert into note (uid, enrollment, event, value, stored_by, stored_at, created_by)
+select x.uid, n.id, e.id, x.value, x.stored_by, :now::timestamptz, :by::jsonb
+  from json_to_recordset(:rows::json) as x(uid text, enrollment text, event text, value text, stored_by text)
+  left join enrollment n on n.uid = x.enrollment
+  left join event e on e.uid = x.event;
+
+-- name: delete_entities(uids, now, by)!
+-- A person's unique values are free again once she is deleted.
+with gone as (
+  update tracked_entity set deleted = true where uid = any(:uids::text[]) returning id
+), free as (
+  update attribute_value set unique_within = null where tracked_entity in (select id from gone)
+), left_programs as (
+  update enrollment set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb
+   where tracked_entity in (select id from gone) and not deleted
+)
+update event set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb
+ where not deleted
+   and enrollment in (select id from enrollment where tracked_entity in (select id from gone));
+
+-- name: delete_enrollments(now, by, uids)!
+with gone as (
+  update enrollment set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb
+   where uid = any(:uids::text[]) returning id
+)
+update event set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb
+ where not deleted and enrollment in (select id from gone);
+
+-- name: delete_events(now, by, uids)!
+update event set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb where uid = any(:uids::text[]);
+
+-- name: announce(now, uids)!
+-- The outbox row and the wake-up call: both appear when the import commits, or never.
+with told as (
+  insert into tracker_change (tracked_entity, changed_at)
+  select uid, :now::timestamptz from unnest(:uids::text[]) as uid
+)
+select pg_notify('janani_tracker_change', '');
+
+-- name: changes_after(transaction, number, limit)
+-- In commit order; `settled` says that no earlier row can still appear.
+select transaction::text as transaction, number, tracked_entity, changed_at,
+       transaction < pg_snapshot_xmin(pg_current_snapshot()) as settled
+  from tracker_change
+ where (transaction, number) > (:transaction::text::xid8, :number::bigint)
+ order by tracker_change.transaction, number
+ limit :limit::bigint;
+
+-- name: next_number(attribute, key, count)$
+-- Numbers `:count` values of a pattern; gives the last.
+insert into generated_counter (attribute, key, last) values (:attribute, :key, :count::bigint)
+on conflict (attribute, key) do update set last = generated_counter.last + :count::bigint
+returning last;
+
+-- name: free_values(values, attribute, now)
+-- Those of `:values` that nobody has and nobody holds.
+select value from unnest(:values::text[]) with ordinality as x(value, place)
+ where not exists (select 1 from attribute_value v
+                    where v.attribute = :attribute and lower(left(v.value, 200)) = lower(left(x.value, 200))
+                      and v.value = x.value)
+   and not exists (select 1 from reserved_value r where r.attribute = :attribute and r.value = x.value
+                      and r.expires > :now::timestamptz)
+ order by place;
+
+-- name: reserve(attribute, key, now, expires, values)!
+insert into reserved_value (attribute, value, key, created, expires)
+select :attribute, value, :key, :now::timestamptz, :expires::timestamptz from unnest(:values::text[]) as value
+on conflict (attribute, value) do update set key = excluded.key, created = excluded.created, expires = excluded.expires;
+
+-- name: drop_expired_reservations(now)!
+delete from reserved_value where expires < :now::timestamptz;
