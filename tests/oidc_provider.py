@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -63,7 +64,7 @@ class TestProvider:
 
     client_keys: dict[str, Any]  # the client's JWKS
     client_id: str = "a-client"
-    key: RSAKey = field(default_factory=new_key)
+    key: RSAKey = field(default_factory=cache(new_key))
     url: str = ""
     standard_place: bool = False
     code: str = "the-code"

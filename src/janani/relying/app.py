@@ -1,0 +1,62 @@
+"""The relying party's application: all its routes, its errors, and what lives as long as it does."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router, get
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from janani.kernel import http, postgres
+from janani.kernel.clock import Clock, system_clock
+from janani.kernel.jose import jwks
+from janani.relying import verification
+from janani.relying.party import Party, The, api_token_guard, open_party
+from janani.relying.problems import RelyingProblem, render, render_unforeseen
+from janani.settings import Settings
+
+PROVIDER_SECONDS = 8  # within the Route's 20 s there are up to three calls, most of them fast
+
+
+@get(["/.well-known/jwks.json", "/jwks.json"])
+async def keys(party: The) -> Response[dict[str, Any]]:
+    """The public key of this client, with its certificate (RFC 7517)."""
+    headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+    return Response(jwks(party.key), headers=headers)
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The ASGI application. Opens its database when it starts; looks for the identity provider when first needed."""
+
+    @contextlib.asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        pool = await postgres.open_pool(settings.database.dsn, "relying", max_size=settings.database.pool_connections)
+        try:
+            async with http.client(timeout=PROVIDER_SECONDS) as client:
+                app.state.party = open_party(settings, clock, pool, client)
+                yield
+        finally:
+            await pool.close()
+
+    async def provide_party(state: State) -> Party:
+        party: Party = state.party
+        return party
+
+    def problem(request: Request[Any, Any, Any], error: RelyingProblem) -> Response[Any]:
+        return render(request, error)
+
+    guarded = Router(
+        path="/",
+        route_handlers=[verification.begin, verification.fetch_user_info],
+        guards=[api_token_guard],
+    )
+    return http.application(
+        "relying",
+        [guarded, verification.attributes_schema, keys],
+        render_error=render_unforeseen,
+        exception_handlers={RelyingProblem: problem},
+        lifespan=[running],
+        dependencies={"party": Provide(provide_party)},
+        request_max_body_size=64 * 1024,
+    )
