@@ -125,7 +125,8 @@ async def test_history_is_newest_first_and_pages(record: httpx.AsyncClient) -> N
     following = next(link["url"] for link in bundle["link"] if link["relation"] == "next")
     rest = (await record.get(following.partition("8081")[2])).json()
     assert [entry["response"]["status"] for entry in rest["entry"]] == ["201 Created"]
-    assert (await record.get("/fhir/_history")).json()["total"] == 3
+    assert (await record.get("/fhir/Patient/_history")).json()["total"] == 3
+    assert (await record.get("/fhir/_history")).json()["total"] >= 3  # with the audit events
     assert (await record.get("/fhir/Patient/_history?_since=2999-01-01")).json()["total"] == 0
 
 
@@ -165,3 +166,15 @@ async def test_metadata_says_what_there_is(record: httpx.AsyncClient) -> None:
     assert {"name": "identifier", "type": "token"} in patient_part["searchParam"]
     assert "Observation:patient" in patient_part["searchRevInclude"]
     assert statement["format"] == ["application/fhir+json", "json"]
+
+
+async def test_the_audit_trail_is_searched_but_not_changed(record: httpx.AsyncClient) -> None:
+    await record.put("/fhir/Patient/nimali", json=patient(id="nimali"))
+    await record.get("/fhir/Patient/nimali")
+    trail = (await record.get("/fhir/AuditEvent?patient=nimali&_sort=date")).json()
+    assert [entry["resource"]["action"] for entry in trail["entry"]] == ["U", "R"]
+    event = trail["entry"][0]["resource"]
+    assert (await record.put(f"/fhir/AuditEvent/{event['id']}", json=event)).status_code == 405
+    assert (await record.delete(f"/fhir/AuditEvent/{event['id']}")).status_code == 405
+    everything = (await record.get("/fhir/Patient/nimali/$everything")).json()
+    assert everything["total"] == 1

@@ -50,3 +50,7 @@ class Auditor(Protocol):
         One call a request, with all of its accesses: write them as a set.
         """
         ...
+
+    async def settle(self, connection: asyncpg.Connection) -> int:
+        """Makes AuditEvent resources of what was recorded until now; called before they are read."""
+        ...

@@ -10,6 +10,7 @@ from janani import __version__
 from janani.record import definitions
 from janani.record.changes import instant
 from janani.record.definitions import Parameter
+from janani.record.door import AUDIT
 
 _INTERACTIONS = (
     "read",
@@ -22,6 +23,7 @@ _INTERACTIONS = (
     "create",
     "search-type",
 )
+_CHANGING = ("update", "patch", "delete")
 _KINDS = {"id": "token", "updated": "date"}
 _VALIDATE = {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
 _EVERYTHING = {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
@@ -71,18 +73,19 @@ def statement(
 
 
 def _resource(name: str, parameters: Mapping[str, Parameter], profiles: Sequence[str]) -> dict[str, Any]:
+    fixed = name == AUDIT
     references = sorted(one.name for one in parameters.values() if one.kind == "reference")
     found: dict[str, Any] = {
         "type": name,
         "supportedProfile": list(profiles),
-        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "interaction": [{"code": code} for code in _INTERACTIONS if not (fixed and code in _CHANGING)],
         "versioning": "versioned-update",
         "readHistory": True,
-        "updateCreate": True,
+        "updateCreate": not fixed,
         "conditionalCreate": True,
         "conditionalRead": "not-match",
-        "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        "conditionalUpdate": not fixed,
+        "conditionalDelete": "not-supported" if fixed else "single",
         "referencePolicy": ["literal", "logical", "local", "enforced"],
         "searchParam": [
             {"name": one.name, "type": _KINDS.get(one.kind, one.kind)}
@@ -93,7 +96,7 @@ def _resource(name: str, parameters: Mapping[str, Parameter], profiles: Sequence
     if references:
         found["searchInclude"] = ["*", *(f"{name}:{reference}" for reference in references)]
         found["searchRevInclude"] = _pointing_at(name)
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if value != []}
 
 
 def _pointing_at(target: str) -> list[str]:

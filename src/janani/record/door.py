@@ -32,6 +32,10 @@ _INTERACTIONS: dict[str, tuple[Interaction, Literal["C", "U", "D"]]] = {
 }
 
 
+AUDIT = "AuditEvent"
+"""The type that can be added to and read, but not changed."""
+
+
 class Read(NamedTuple):
     """One version of a resource."""
 
@@ -107,6 +111,8 @@ class Door(Struct):
                 if not self.actor.may("search", target):
                     raise FhirProblem(403, "forbidden", f"A chained search needs the right to search {target}")
         async with self._connected() as connection:
+            if query.type == AUDIT:
+                await self.auditor.settle(connection)
             page = await self._searcher(connection).search(query)
             await self._audit(connection, _searched(query.type, "search-type", page, query.names))
             return page
@@ -118,7 +124,9 @@ class Door(Struct):
             row = await queries.read_current(connection, type="Patient", id=patient)
             if row is None or row["deleted"] or not self._sees("Patient", row["compartment"]):
                 raise _unknown("Patient", patient)
-            allowed = [name for name in (types or definitions.types()) if self.actor.may("read", name)]
+            # Who looked at it is no part of the record itself: AuditEvents are given when `types` names them.
+            wanted = types or [name for name in definitions.types() if name != AUDIT]
+            allowed = [name for name in wanted if self.actor.may("read", name)]
             page = await self._searcher(connection).everything(patient, allowed, since, count)
             await self._audit(connection, _searched("Patient", "operation", page, ("$everything",)))
             return page
@@ -134,6 +142,8 @@ class Door(Struct):
         """All of `changes` or none of them, in one transaction. Raises FhirProblem (see `Writer.apply`), 409."""
         for change in changes:
             self._require(_INTERACTIONS[change.method][0], change.type)
+            if change.type == AUDIT and change.method != "POST":
+                raise FhirProblem(405, "not-supported", "The audit trail can't be changed")
         try:
             async with self.together() as door:
                 assert door.connection is not None
