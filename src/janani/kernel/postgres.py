@@ -18,7 +18,7 @@ class SchemaMismatch(Exception):
 
 def queries(package: str, name: str = "queries.sql") -> Any:
     """The named statements of `package` (for example "janani.phn"), by aiosql, for asyncpg."""
-    return aiosql.from_str((files(package) / name).read_text(), "asyncpg")
+    return aiosql.from_str((files(package) / name).read_text(), "asyncpg", mandatory_parameters=False)
 
 
 async def open_pool(dsn: str, schema: str, *, max_size: int = 6) -> asyncpg.Pool:

@@ -11,6 +11,7 @@ from typing import Any
 from joserfc.errors import JoseError
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from janani.kernel.ids import token, uid
@@ -103,7 +104,7 @@ async def by_login(request: _Request, username: str, password: str) -> str | Non
 
 
 @post("/api/auth/login", status_code=200, summary="Log in")
-async def log_in(request: _Request, data: Login) -> Response[dict[str, Any]]:
+async def log_in(request: _Request, data: JSONBody[Login]) -> Response[dict[str, Any]]:
     """Opens a session (Web API §1.4). 401 for a wrong name or password, whichever it was."""
     account = await _by_password(request, data.username, data.password)
     if account is None:
@@ -155,7 +156,7 @@ async def list_api_tokens(request: _Request) -> dict[str, Any]:
 
 
 @delete("/api/apiToken/{token_uid:str}", status_code=200, summary="Revoke a personal access token")
-async def revoke_api_token(request: _Request, token_uid: str) -> dict[str, Any]:
+async def revoke_api_token(request: _Request, token_uid: FromPath[str]) -> dict[str, Any]:
     """Revokes one of the caller's tokens."""
     user = await user_of(request)
     if await SQL.drop_api_token(state_of(request).pool, uid=token_uid, account=user.uid) is None:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from janani.clients import oidc
@@ -58,7 +59,7 @@ async def login_config(request: _Request) -> dict[str, Any]:
 
 
 @get("/oauth2/authorization/{provider_id:str}", summary="Begin a sign-in at a provider")
-async def begin(request: _Request, provider_id: str) -> Redirect | Response[str]:
+async def begin(request: _Request, provider_id: FromPath[str]) -> Redirect | Response[str]:
     """Sends the browser to the provider; state, nonce and verifier stay here, bound to this browser."""
     state = state_of(request)
     sign_in = _sign_in(request, provider_id)
@@ -92,7 +93,7 @@ async def begin(request: _Request, provider_id: str) -> Redirect | Response[str]
 
 
 @get("/oauth2/code/{provider_id:str}", summary="Come back from a provider")
-async def come_back(request: _Request, provider_id: str) -> Redirect | Response[str]:
+async def come_back(request: _Request, provider_id: FromPath[str]) -> Redirect | Response[str]:
     """Redeems the code, matches the mapping claim with a user, opens the session."""
     state = state_of(request)
     sign_in = _sign_in(request, provider_id)
@@ -140,7 +141,7 @@ async def _welcome(
 
 
 @get("/api/publicKeys/{provider_id:str}/jwks.json", summary="Public key of the registry at a provider")
-async def public_keys(request: _Request, provider_id: str) -> dict[str, Any]:
+async def public_keys(request: _Request, provider_id: FromPath[str]) -> dict[str, Any]:
     """The key that signs this registry's client assertions, as eSignet's client registration wants it."""
     _sign_in(request, provider_id)
     return jwks(state_of(request).key)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 from litestar import HttpMethod, Request, Response, route
+from litestar.params import FromPath
 
 from janani.registry.access import state_of, user_of
 from janani.registry.problems import Refusal
@@ -30,7 +31,7 @@ _METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, H
     status_code=200,
     summary="Run a Route",
 )
-async def run(request: _Request, route_id: str, sub_path: str = "") -> Response[bytes]:
+async def run(request: _Request, route_id: FromPath[str], sub_path: FromPath[str] = "") -> Response[bytes]:
     """Forwards method, query and body; gives back the upstream's status and body.
 
     404 unknown or disabled, 403 without authority, 502 no connection or a sub-path the Route does not allow,

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from litestar import MediaType, Request, get
+from litestar.params import FromPath, FromQuery
 
 from janani import __version__
 from janani.kernel.ids import uid
@@ -54,7 +55,7 @@ async def my_authorities(request: _Request) -> list[str]:
 
 
 @get("/api/me/authorization/{authority:str}", summary="Has the caller an authority")
-async def my_authority(request: _Request, authority: str) -> bool:
+async def my_authority(request: _Request, authority: FromPath[str]) -> bool:
     """Whether the caller has `authority`."""
     return (await user_of(request)).has(authority)
 
@@ -98,7 +99,7 @@ async def info(request: _Request) -> Json:
 
 
 @get("/api/system/id", summary="Fresh UIDs")
-async def fresh_ids(request: _Request, limit: int = 1) -> Json:
+async def fresh_ids(request: _Request, limit: FromQuery[int] = 1) -> Json:
     """`limit` random UIDs."""
     await user_of(request)
     if not 1 <= limit <= _MAX_IDS:

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, delete, get, post, put
+from litestar.params import FromPath
 
 from janani.registry.access import state_of, user_of
 from janani.registry.metadata import importer
@@ -19,8 +20,10 @@ from janani.registry.users import User
 
 Json = dict[str, Any]
 _Request = Request[Any, Any, Any]
-_LISTS = [f"/api/{kind}" for kind in CLASSES]
-_OBJECTS = [f"/api/{kind}/{{uid:str}}" for kind in CLASSES]
+# Where a longer fixed path begins with a type, the router wants that type spelt out too.
+_SPELT_OUT = ("routes", "trackedEntityAttributes")
+_LISTS = ["/api/{kind:str}", *(f"/api/{kind}" for kind in _SPELT_OUT)]
+_OBJECTS = ["/api/{kind:str}/{uid:str}", *(f"/api/{kind}/{{uid:str}}" for kind in _SPELT_OUT)]
 _DEFAULT_LIST, _DEFAULT_ONE = "id,displayName", "*"
 _CONFLICT = "One or more errors occurred, please see full details in import report."
 
@@ -45,7 +48,7 @@ async def list_objects(request: _Request) -> Response[Json]:
 
 
 @get(_OBJECTS, summary="One metadata object")
-async def read_object(request: _Request, uid: str) -> Response[Json]:
+async def read_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """One object (Web API §4.1). 404 (E1005) when it is not there or not hers to see."""
     kind = _kind(request)
     snapshot, user = await _reading(request, kind)
@@ -100,13 +103,13 @@ async def create_object(request: _Request) -> Response[Json]:
 
 
 @put(_OBJECTS, summary="Replace a metadata object")
-async def replace_object(request: _Request, uid: str) -> Response[Json]:
+async def replace_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """Replaces one object whole (Web API §4.1)."""
     return await _write_one(request, _body(await request.body()) | {"id": uid}, "UPDATE")
 
 
 @delete(_OBJECTS, status_code=200, summary="Delete a metadata object")
-async def delete_object(request: _Request, uid: str) -> Response[Json]:
+async def delete_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """Deletes one object; 409 (E4030) while something refers to it."""
     return await _write_one(request, {"id": uid}, "DELETE")
 
@@ -163,8 +166,11 @@ async def _reading(request: _Request, kind: str) -> tuple[Snapshot, User]:
 
 
 def _kind(request: _Request) -> str:
-    """The type the path names: /api/<kind>/..."""
-    return request.scope["path"].split("/")[2]
+    """The type the path names: /api/<kind>/... Raises Refusal (404) for one this server does not keep."""
+    kind = request.scope["path"].split("/")[2]
+    if kind not in CLASSES:
+        raise Refusal(404, f"The API path /api/{kind} is not supported by this server.")
+    return kind
 
 
 def _authority(kind: str, strategy: Strategy) -> str:

@@ -1,0 +1,3 @@
+"""How tests talk to a registry."""
+
+ADMIN = ("admin", "district")
