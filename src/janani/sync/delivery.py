@@ -1,0 +1,129 @@
+"""What of a mapped person has to be sent, given what was delivered before. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from janani.sync.mapping import Entry, Mapped
+
+PATIENT = "Patient"
+"""Stands for her Patient among the digests, whatever its key at the time."""
+
+
+class Delivered(Struct, frozen=True):
+    """What the record took of a person last: the Patient's key then, and a digest of each entry by key."""
+
+    patient: str
+    digests: Mapping[str, str]
+
+
+class Plan(Struct, frozen=True):
+    """A transaction to send (None: nothing changed) and what will have been delivered once it is taken.
+
+    `shared` are the entries that must be up to date in the record before.
+    """
+
+    bundle: bytes | None
+    delivered: Delivered
+    shared: list[Entry]
+    entries: int
+
+
+def plan(mapped: Mapped, before: Delivered | None, bundle_system: str, *, whole: bool = False) -> Plan:
+    """The transaction that brings the record from `before` to `mapped`.
+
+    Only entries that changed are sent, with all that they refer to; what is no longer there is deleted. With `whole`
+    everything is sent. The Patient is found by her strongest identifier; if that changed since, by the tracked
+    entity's own, which the record holds already.
+    """
+    own = [entry for entry in mapped.entries if not entry.shared]
+    digests = {_place(entry): digest(entry.resource) for entry in own}
+    known = {} if whole or before is None else before.digests
+    changed = [entry for entry in own if known.get(_place(entry)) != digests[_place(entry)]]
+    removed = sorted(set(before.digests if before else ()) - set(digests))
+    delivered = Delivered(mapped.patient, digests)
+    if not changed and not removed:
+        return Plan(None, delivered, [], 0)
+    patient = mapped.patient if before is None or before.patient == mapped.patient else mapped.patient_own
+    sent = _with_references(changed, mapped.entries)
+    requests = [_request(entry, patient) for entry in sent] + [_removal(key) for key in removed]
+    shared = [entry for entry in sent if entry.shared]
+    return Plan(_transaction(mapped, requests, bundle_system), delivered, shared, len(requests))
+
+
+def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
+    """The transaction that takes back all that was delivered of a person but her Patient; None when nothing was."""
+    keys = sorted(set(before.digests) - {PATIENT})
+    if not keys:
+        return None
+    gone = Mapped(person, "", "", [], "", [])
+    return _transaction(gone, [_removal(key) for key in keys], bundle_system)
+
+
+def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
+    """The transaction that writes shared entries, for example the Device of the registry."""
+    requests = [_request(entry, "", update=True) for entry in entries]
+    return _transaction(Mapped("directory", "", "", [], "", []), requests, bundle_system)
+
+
+def digest(resource: Any) -> str:
+    """A short digest of a resource's bytes."""
+    return hashlib.blake2b(msgspec.json.encode(resource), digest_size=12).hexdigest()
+
+
+def _place(entry: Entry) -> str:
+    return PATIENT if entry.resource["resourceType"] == "Patient" else entry.key
+
+
+def _with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
+    """`changed` and every entry that these refer to, in the order of `entries`."""
+    by_url = {entry.full_url: entry for entry in entries}
+    wanted: set[str] = set()
+    waiting = [entry.full_url for entry in changed]
+    while waiting:
+        url = waiting.pop()
+        if url not in wanted and url in by_url:
+            wanted.add(url)
+            waiting += references(by_url[url].resource)
+    return [entry for entry in entries if entry.full_url in wanted]
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every Reference.reference within a resource."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "reference" and isinstance(value, str):
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for one in node:
+            yield from references(one)
+
+
+def _request(entry: Entry, patient: str, *, update: bool = False) -> dict[str, Any]:
+    kind = entry.resource["resourceType"]
+    request: dict[str, str] = {"method": "PUT", "url": patient if kind == "Patient" else entry.key}
+    if entry.shared and not update:
+        request = {"method": "POST", "url": kind, "ifNoneExist": entry.key.partition("?")[2]}
+    return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
+
+
+def _removal(key: str) -> dict[str, Any]:
+    return {"request": {"method": "DELETE", "url": key}}
+
+
+def _transaction(mapped: Mapped, requests: list[dict[str, Any]], system: str) -> bytes:
+    """A transaction Bundle; its identifier is of its content, so that the same content has the same one."""
+    value = f"{mapped.person}-{digest(requests)}"
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "identifier": {"system": system, "value": value},
+        "type": "transaction",
+    }
+    if mapped.timestamp:
+        bundle["timestamp"] = mapped.timestamp
+    return msgspec.json.encode(bundle | {"entry": requests})

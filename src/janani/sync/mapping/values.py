@@ -1,0 +1,117 @@
+"""Texts of DHIS2 as values of FHIR: numbers, dates, instants, codes, identifiers. Every function is pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+Json = dict[str, Any]
+
+_MIDNIGHT = re.compile(r"^(\d{4}-\d{2}-\d{2})(T00:00(:00(\.0+)?)?)?$")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TOKEN_MARKS = re.compile(r"([\\,|$])")
+_LARGEST = Decimal(10) ** 12
+
+
+class Unfit(Exception):
+    """A value that can't be carried. Its text says why, without the value."""
+
+
+def coding(written: str, systems: Mapping[str, str]) -> Json:
+    """The Coding that `system#code|display` stands for."""
+    system, _, rest = written.partition("#")
+    code, _, display = rest.partition("|")
+    return {"system": systems[system], "code": code} | ({"display": display} if display else {})
+
+
+def concept(written: str | list[str], systems: Mapping[str, str], text: str = "") -> Json:
+    """The CodeableConcept of one written code or several; its text defaults to the first display."""
+    codings = [coding(one, systems) for one in ([written] if isinstance(written, str) else written)]
+    words = text or codings[0].get("display", "")
+    return {"coding": codings} | ({"text": words} if words else {})
+
+
+def unit(written: str, system: str) -> Json:
+    """The unit members of a Quantity from `UCUM code|printed unit`."""
+    code, _, printed = written.partition("|")
+    return {"unit": printed or code, "system": system, "code": code}
+
+
+def text_of(value: str) -> str:
+    """A FHIR string: without control characters and blanks at the ends. Raises Unfit when nothing is left."""
+    words = _CONTROL.sub(" ", value).strip()
+    if not words:
+        raise Unfit("the text is empty")
+    return words
+
+
+def number(value: str) -> int | float:
+    """A FHIR decimal. Raises Unfit (a comma is not taken for a point: it could be either)."""
+    try:
+        found = Decimal(value.strip())
+    except InvalidOperation as error:
+        raise Unfit("not a number") from error
+    if not found.is_finite() or abs(found) > _LARGEST:
+        raise Unfit("not a number in range")
+    return int(found) if found == found.to_integral_value() and "." not in value else float(found)
+
+
+def integer(value: str) -> int:
+    """A FHIR integer (32 bits). Raises Unfit."""
+    found = number(value)
+    if found != int(found) or not -(2**31) <= found < 2**31:
+        raise Unfit("not a whole number in range")
+    return int(found)
+
+
+def truth(value: str) -> bool:
+    """A BOOLEAN or TRUE_ONLY value. Raises Unfit."""
+    if value not in ("true", "false"):
+        raise Unfit("neither true nor false")
+    return value == "true"
+
+
+def day(value: str) -> str:
+    """A FHIR date of a DATE or DATETIME value. Raises Unfit."""
+    try:
+        return date.fromisoformat(value.strip()[:10]).isoformat()
+    except ValueError as error:
+        raise Unfit("not a date") from error
+
+
+def days_later(value: str, days: int) -> str:
+    """The date `days` after the date `value`. Raises Unfit."""
+    try:
+        return (date.fromisoformat(day(value)) + timedelta(days=days)).isoformat()
+    except OverflowError as error:
+        raise Unfit("not a date in range") from error
+
+
+def moment(value: str, zone: tzinfo) -> str:
+    """A FHIR dateTime: midnight stands for a day and stays a date; anything else gets the offset of `zone`.
+
+    Raises Unfit.
+    """
+    found = _MIDNIGHT.match(value)
+    return day(found[1]) if found else instant(value, zone)
+
+
+@lru_cache(maxsize=4096)
+def instant(value: str, zone: tzinfo) -> str:
+    """A FHIR instant with offset, milliseconds kept; a time without offset is of `zone`. Raises Unfit."""
+    try:
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=zone)
+        return found.isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError) as error:
+        raise Unfit("not a date and time") from error
+
+
+def condition_on(resource_type: str, system: str, value: str) -> str:
+    """The conditional URL `Type?identifier=system|value`, escaped as search token and percent-encoded."""
+    token = _TOKEN_MARKS.sub(r"\\\1", value)
+    return f"{resource_type}?identifier={quote(system, safe='')}%7C{quote(token, safe='')}"
