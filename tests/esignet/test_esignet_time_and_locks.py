@@ -9,6 +9,7 @@ import pytest
 
 from esignet_wire import API, MOTHER, RelyingParty, Wire, codes
 from janani.esignet.app import create_app
+from janani.esignet.demo import DemoData
 from janani.kernel.secrets import MissingSecret
 from janani.settings import Esignet, Settings
 
@@ -147,6 +148,12 @@ class TestProduction:
             async with create_app(without).lifespan():
                 pass
         assert found.value.subgroup(MissingSecret)
+
+    async def test_it_refuses_the_sandboxs_database(self, production: Settings) -> None:
+        with pytest.raises(ExceptionGroup) as found:
+            async with create_app(production).lifespan():
+                pass
+        assert found.value.subgroup(DemoData)
 
     async def test_it_has_no_inbox(self, production: Settings) -> None:
         app = create_app(production)

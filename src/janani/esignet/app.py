@@ -68,6 +68,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             if settings.sandbox:
                 await load_demo_people(pool, programmes.folder(settings.programme))
                 await demo.register_reference_client(app.state.idp)
+            else:
+                await demo.refuse_demo_data(app.state.idp)
             sweeper = asyncio.create_task(_sweep(app.state.idp))
             try:
                 yield

@@ -47,7 +47,9 @@ class Registration(Struct, rename="camel", forbid_unknown_fields=True):
 
 
 def create_faults(client: Registration, *, wildcards: bool) -> list[Fault]:
-    """The faults of a create request, one a field."""
+    """The faults of a create request, one a field. A new client is ACTIVE, so `status` is unknown here."""
+    if client.status is not None:
+        raise Refused("unknown_error")
     faults = _fault("clientId", "invalid_client_id", _is_id(client.client_id))
     faults += _fault("relyingPartyId", "invalid_rp_id", _is_id(client.relying_party_id))
     faults += _fault("publicKey", "invalid_public_key", public_jwk(client.public_key) is not None)

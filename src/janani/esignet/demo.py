@@ -34,6 +34,19 @@ REFERENCE_CLIENT = Registration(
 REFERENCE_KEY = "esignet-demo-client.pem"
 
 
+class DemoData(Exception):
+    """The database of a sandbox was given to production. Its text says what to do."""
+
+
+async def refuse_demo_data(idp: Provider) -> None:
+    """Raises DemoData when the database holds demo people, the reference's client, or messages of the inbox."""
+    if await SQL.has_demo_data(idp.pool, client_id=REFERENCE_CLIENT.client_id):
+        raise DemoData(
+            "The identity provider's database has the sandbox's demo people or client. "
+            "Production needs a database of its own: set database.dsn to an empty one."
+        )
+
+
 async def register_reference_client(idp: Provider) -> None:
     """Registers the reference's client. Its private key is `secrets/esignet-demo-client.pem`.
 

@@ -34,8 +34,11 @@ class Enveloped(Struct, Generic[T], rename="camel", forbid_unknown_fields=True):
 async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], now: datetime) -> T:
     """The `request` of an enveloped body as `kind`, its time and fields checked.
 
-    Raises Refused: `unknown_error` for JSON that is malformed or has unknown members, else one fault a field.
+    Raises Refused: `invalid_request` for another media type, `unknown_error` for JSON that is malformed or has
+    unknown members, else one fault a field.
     """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused("invalid_request")
     try:
         enveloped = msgspec.json.decode(await request.body(), type=Enveloped[kind])  # type: ignore[valid-type]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,5 +1,6 @@
 """The pages a person sees: sign-in at `/authorize`, its script and its style. They call the public API only."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
@@ -111,6 +112,10 @@ async def authorize_style() -> Response[bytes]:
     return _static("authorize.css", "text/css; charset=utf-8")
 
 
+@cache
+def _content(name: str) -> bytes:
+    return (_STATIC / name).read_bytes()
+
+
 def _static(name: str, media_type: str) -> Response[bytes]:
-    content = (_STATIC / name).read_bytes()
-    return Response(content, media_type=media_type, headers={"cache-control": "public, max-age=300"})
+    return Response(_content(name), media_type=media_type, headers={"cache-control": "public, max-age=300"})

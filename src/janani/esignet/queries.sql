@@ -1,9 +1,9 @@
 -- name: save_people(individual_ids, identities)!
 -- Demo people at start: one statement for all, the same again changes nothing but the record itself.
-insert into person (individual_id, identity)
-select p.individual_id, p.identity::jsonb
+insert into person (individual_id, identity, demo)
+select p.individual_id, p.identity::jsonb, true
 from unnest(:individual_ids::text[], :identities::text[]) as p (individual_id, identity)
-on conflict (individual_id) do update set identity = excluded.identity;
+on conflict (individual_id) do update set identity = excluded.identity, demo = true;
 
 -- name: save_aliases(aliases, individual_ids)!
 insert into person_alias (alias, person_id)
@@ -184,3 +184,9 @@ delete from inbox where sent_at <= :inbox_before;
 -- name: key_holder(public_key_hash, client_id)$
 -- Another client with the same key.
 select client_id from client where public_key_hash = :public_key_hash and client_id <> :client_id;
+
+-- name: has_demo_data(client_id)$
+-- Whether this database was ever the sandbox's.
+select exists (select from person where demo)
+    or exists (select from client where client_id = :client_id)
+    or exists (select from inbox);

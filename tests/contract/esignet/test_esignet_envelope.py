@@ -125,6 +125,11 @@ async def test_a_registration_with_a_fault(rp: RelyingParty, change: dict[str, A
     assert codes(await rp.manage(rp.registration(**fresh | change))) == [code]
 
 
+async def test_create_knows_no_status_and_update_neither_key_nor_party(rp: RelyingParty) -> None:
+    assert codes(await rp.manage(rp.registration(status="ACTIVE"))) == ["unknown_error"]
+    assert codes(await rp.manage(rp.registration(status="ACTIVE"), put=True)) == ["unknown_error"]
+
+
 async def test_an_elliptic_curve_key_is_taken(rp: RelyingParty) -> None:
     key = ECKey.generate_key("P-256").as_dict(private=False)
     answer = await rp.manage(rp.registration(clientId="ec", publicKey=key))

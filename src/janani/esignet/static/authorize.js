@@ -48,6 +48,7 @@ function show(step) {
     save();
   }
   ({ code: showCode, consent: showConsent }[step] ?? (() => {}))();
+  document.title = heading.textContent;
   heading.focus();
 }
 
