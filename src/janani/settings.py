@@ -51,6 +51,7 @@ class Esignet(Part, frozen=True):
     port: Annotated[int, _says("Port it listens on.")] = 8088
     url: Annotated[str, _says("Where others reach it; its API is below `/v1/esignet`.")] = "http://localhost:8088"
     authorize_url: Annotated[str, _says("Its sign-in page; empty: `{url}/authorize`.")] = ""
+    otp_gateway_url: Annotated[str, _says("Where codes are posted for delivery; the sandbox uses its inbox.")] = ""
     otp_seconds: Annotated[int, _says("How long a one-time code may be entered (s).")] = 180
     otp_attempts: Annotated[int, _says("Wrong codes before a person is locked for `otp_lock_seconds`.")] = 5
     otp_lock_seconds: Annotated[int, _says("How long a person stays locked (s).")] = 900

@@ -20,6 +20,7 @@ from janani.esignet.provider import SQL, Idp, Provider, open_provider
 from janani.kernel import postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.http import application
+from janani.kernel.http import client as http_client
 from janani.kernel.pages import assets
 from janani.kernel.telemetry import log
 from janani.settings import Settings
@@ -63,8 +64,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         pool = await postgres.open_pool(settings.database.dsn, "esignet", max_size=settings.database.pool_connections)
+        http = http_client()
         try:
-            app.state.idp = open_provider(settings, clock, pool)
+            app.state.idp = open_provider(settings, clock, pool, http)
             if settings.sandbox:
                 await load_demo_people(pool, programmes.folder(settings.programme))
                 await demo.register_reference_client(app.state.idp)
@@ -78,6 +80,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
                 with contextlib.suppress(asyncio.CancelledError):
                     await sweeper
         finally:
+            await http.aclose()
             await pool.close()
 
     async def provide_idp(state: State) -> Provider:

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
+from janani.esignet.delivery import deliver
 from janani.esignet.envelope import Fault, success
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
 from janani.esignet.people import masked_email, masked_phone, normal_number
@@ -121,9 +122,7 @@ def _addresses(identity: dict[str, Any], channels: list[str]) -> dict[str, str]:
 
 
 async def _send(idp: Provider, row: Row, person: int, addresses: dict[str, str]) -> None:
-    """Keeps the hash of a new code and delivers the code. Only the sandbox has a way to deliver: its inbox."""
-    if not idp.settings.sandbox:
-        raise Refused("send_otp_failed")
+    """Keeps the hash of a new code and delivers the code in the language of the page."""
     code, now = draw(), idp.now()
     await SQL.put_otp(
         idp.pool,
@@ -134,10 +133,4 @@ async def _send(idp: Provider, row: Row, person: int, addresses: dict[str, str])
     )
     i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split()))
     text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
-    await SQL.put_messages(
-        idp.pool,
-        now=now,
-        channels=list(addresses),
-        addresses=list(addresses.values()),
-        texts=[text] * len(addresses),
-    )
+    await deliver(idp, addresses, text)

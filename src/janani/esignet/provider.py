@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+import httpx
 from joserfc.jwk import RSAKey
 from litestar.di import NamedDependency
 
@@ -26,6 +27,7 @@ class Provider:
     settings: Settings
     clock: Clock
     pool: asyncpg.Pool
+    http: httpx.AsyncClient = field(repr=False)
     key: RSAKey = field(repr=False)
     pairwise_key: bytes = field(repr=False)
     clients_token: str = field(repr=False)
@@ -70,13 +72,14 @@ class Provider:
         )
 
 
-def open_provider(settings: Settings, clock: Clock, pool: asyncpg.Pool) -> Provider:
+def open_provider(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx.AsyncClient) -> Provider:
     """The provider over an open pool. Raises MissingSecret in production when a key or secret is not there."""
     create, folder = settings.sandbox, settings.secrets
     return Provider(
         settings=settings,
         clock=clock,
         pool=pool,
+        http=http,
         key=signing_key(folder / "esignet.pem", create=create),
         pairwise_key=secret(folder, "esignet-pairwise", create=create).encode(),
         clients_token=secret(folder, "esignet-clients-token", create=create),
