@@ -1,0 +1,21 @@
+import { defineConfig } from 'vite'
+
+// One stylesheet and two small scripts with fixed names; fonts beside them.
+export default defineConfig({
+  base: '/assets/',
+  publicDir: 'public',
+  css: { preprocessorOptions: { scss: { quietDeps: true, loadPaths: ['node_modules'] } } },
+  build: {
+    outDir: '../src/janani/kernel/static',
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 800,
+    rollupOptions: {
+      input: { janani: 'src/janani.js', midwife: 'src/midwife.js', callback: 'src/callback.js' },
+      output: {
+        entryFileNames: '[name].js',
+        assetFileNames: (asset) => (asset.names?.[0]?.endsWith('.css') ? '[name][extname]' : 'fonts/[name][extname]')
+      }
+    }
+  }
+})
