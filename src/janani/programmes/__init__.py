@@ -18,6 +18,28 @@ class ProgrammeFault(Exception):
     """A file of a programme is wrong. Its text is `file:line  what is wrong, what was expected`."""
 
 
+class Risk(Struct, frozen=True, forbid_unknown_fields=True):
+    """A value of a data element that marks a woman as at risk. One of the three conditions is given."""
+
+    element: str
+    says: str
+    at_least: float | None = None
+    below: float | None = None
+    equals: str | None = None
+
+    def met(self, value: str) -> bool:
+        """Whether `value` is such a value."""
+        if self.equals is not None:
+            return value == self.equals
+        try:
+            number = float(value)
+        except ValueError:
+            return False
+        return (self.at_least is not None and number >= self.at_least) or (
+            self.below is not None and number < self.below
+        )
+
+
 class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     """DHIS2 identifiers by the role they play."""
 
@@ -26,6 +48,8 @@ class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: str
     stages: dict[str, str]
     attributes: dict[str, str]
+    elements: dict[str, str]
+    risks: list[Risk]
     routes: dict[str, str]
 
 
