@@ -1,0 +1,79 @@
+"""The portals' ASGI application; every route is listed here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+
+from janani import programmes
+from janani.kernel import http, i18n, pages
+from janani.kernel.clock import Clock, system_clock
+from janani.kernel.jose import jwks, signing_key
+from janani.kernel.postgres import open_pool
+from janani.kernel.problems import Problem
+from janani.portals import doctor, midwife, mother
+from janani.portals.origin import same_origin
+from janani.portals.problems import render, render_error
+from janani.portals.sessions import SQL
+from janani.portals.state import State, state_of
+from janani.settings import Settings
+
+_jinja = pages.environment("janani.portals")
+_HEADERS = {"cross-origin-opener-policy": "unsafe-none"}
+
+
+@get("/", summary="The three doors")
+async def home() -> Response[str]:
+    """The page that leads to the midwife's, the doctor's and the mother's portal."""
+    return pages.page(_jinja, "home.html")
+
+
+@get("/jwks.json", summary="Public key of the portals")
+async def keys(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The key by which the record knows the doctor's and the mother's portal."""
+    return jwks(state_of(request).key)
+
+
+async def speak(request: Request[Any, Any, Any]) -> None:
+    """Chooses the language of the page from what the browser asks for."""
+    wanted = request.headers.get("accept-language", "")
+    i18n.use(i18n.choose(part.split(";")[0].strip() for part in wanted.split(",") if part.strip()))
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The portals as an ASGI application."""
+
+    @asynccontextmanager
+    async def resources(app: Litestar) -> AsyncIterator[None]:
+        pool = await open_pool(settings.database.dsn, "portals", max_size=settings.database.pool_connections)
+        async with http.client(timeout=15) as client:
+            try:
+                await SQL.forget_expired(pool)
+                await SQL.forget_drafts(pool)
+                app.state.portals = State(
+                    settings=settings,
+                    clock=clock,
+                    pool=pool,
+                    http=client,
+                    programme=programmes.load(settings.programme),
+                    key=signing_key(settings.secrets / "portals.pem", create=settings.sandbox),
+                    kept={},
+                )
+                yield
+            finally:
+                await pool.close()
+
+    async def before(request: Request[Any, Any, Any]) -> None:
+        await same_origin(request)
+        await speak(request)
+
+    return http.application(
+        "portals",
+        [home, keys, *midwife.handlers, *doctor.handlers, *mother.handlers, pages.assets()],
+        render_error=render_error,
+        exception_handlers={Problem: render},
+        lifespan=[resources],
+        headers=_HEADERS,
+        before_request=before,
+    )

@@ -1,0 +1,71 @@
+"""What can go wrong on a page, in words for the person in front of it.
+
+Problem
+├─ NotFound          404: not there, or not hers to see
+├─ ForeignForm       403: a form sent from another site
+├─ Away              503: a service behind the page does not answer; nothing is lost
+└─ LoginNeeded       303: to the portal's door, and back here afterwards
+"""
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.response import Redirect
+
+from janani.kernel import pages
+from janani.kernel.i18n import _
+from janani.kernel.problems import Problem
+
+_jinja = pages.environment("janani.portals")
+
+
+class NotFound(Problem):
+    """Not there, or not this person's: the page does not say which."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "")
+
+
+class ForeignForm(Problem):
+    """A form that another site sent."""
+
+    def __init__(self) -> None:
+        super().__init__(403, "foreign_form", "")
+
+
+class Away(Problem):
+    """A service behind the page does not answer. `text` says which and what to do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(503, "away", text)
+
+
+class LoginNeeded(Problem):
+    """Nobody is logged in at `portal`."""
+
+    def __init__(self, portal: str) -> None:
+        super().__init__(303, "login_needed", "")
+        self.portal = portal
+
+
+def render(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+    """The page that says it."""
+    if isinstance(problem, LoginNeeded):
+        return Redirect(f"/{problem.portal}", status_code=303)
+    return render_error(request, problem.status, problem.code, problem.text)
+
+
+def render_error(request: Request[Any, Any, Any], status: int, code: str, text: str) -> Response[Any]:
+    """The page for `status`; `text` is shown where it was written for people."""
+    titles = {
+        403: _("This was sent from another site"),
+        404: _("There is no such page"),
+        503: _("Something is away just now"),
+    }
+    words = {
+        403: _("Nothing was changed. Please open the page again and repeat it there."),
+        404: _("It may have been moved, or it is not yours to see."),
+    }
+    title = titles.get(status, _("That did not work"))
+    shown = text if code not in ("http", "internal") and text else words.get(status, _("Nothing was lost. Please try again."))
+    return pages.page(_jinja, "problem.html", status=status, title=title, text=shown)

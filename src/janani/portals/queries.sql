@@ -1,0 +1,73 @@
+-- Named statements of the portals.
+
+-- name: save_session!
+insert into session (id_hash, portal, content, expires_at)
+values (:id_hash, :portal, :content, now() + make_interval(secs => :seconds))
+on conflict (id_hash) do update set content = excluded.content, expires_at = excluded.expires_at;
+
+-- name: use_session$
+-- Each use prolongs the session.
+update session set expires_at = now() + make_interval(secs => :seconds)
+ where id_hash = :id_hash and portal = :portal and expires_at > now()
+returning content;
+
+-- name: drop_session!
+delete from session where id_hash = :id_hash;
+
+-- name: forget_expired!
+delete from session where expires_at < now();
+
+-- name: add_attempt!
+insert into login_attempt (state_hash, browser_hash, portal, code_verifier, then_to, expires_at)
+values (:state_hash, :browser_hash, :portal, :code_verifier, :then_to, now() + interval '10 minutes');
+
+-- name: take_attempt^
+-- A state is used once, by the browser that began.
+delete from login_attempt where state_hash = :state_hash and browser_hash = :browser_hash and portal = :portal
+returning code_verifier, then_to, expires_at > now() as alive;
+
+-- name: add_draft!
+insert into draft (id, owner, kind, tracked_entity, uids, fields, identity)
+values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :identity::jsonb);
+
+-- name: draft^
+-- Only its owner finds it.
+select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, sent, updated_at
+  from draft where id = :id and owner = :owner;
+
+-- name: open_drafts
+select id, kind, fields::text, updated_at from draft
+ where owner = :owner and not sent and kind = 'registration' and fields <> '{}'::jsonb
+ order by updated_at desc limit 10;
+
+-- name: keep_fields!
+update draft set fields = :fields::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
+
+-- name: keep_identity!
+update draft set identity = :identity::jsonb, fields = :fields::jsonb, updated_at = now()
+ where id = :id and owner = :owner and not sent;
+
+-- name: keep_phn!
+update draft set phn = :phn::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
+
+-- name: mark_sent!
+update draft set sent = true, fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, updated_at = now()
+ where id = :id and owner = :owner;
+
+-- name: drop_draft!
+delete from draft where id = :id and owner = :owner and not sent;
+
+-- name: forget_drafts!
+-- What nobody came back to is not kept for ever.
+delete from draft where updated_at < now() - interval '30 days';
+
+-- name: add_identity_attempt!
+insert into identity_attempt (state_hash, draft, expires_at)
+values (:state_hash, :draft, now() + interval '10 minutes');
+
+-- name: take_identity_attempt$
+-- A state is used once, for the draft it was made for.
+delete from identity_attempt where state_hash = :state_hash and draft = :draft and expires_at > now() returning draft;
+
+-- name: draft_of_attempt$
+select draft from identity_attempt where state_hash = :state_hash and expires_at > now();
