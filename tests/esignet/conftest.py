@@ -7,10 +7,8 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from jinja2 import DictLoader
 
 from esignet_wire import RelyingParty, Wire, free_socket, serving
-from janani.esignet import page
 from janani.esignet.app import create_app
 from janani.kernel.secrets import secret
 from janani.settings import Esignet, Settings
@@ -54,16 +52,3 @@ async def rp(http: httpx.AsyncClient, settings: Settings) -> Any:
     answer = await party.manage(party.registration())
     assert answer.json()["errors"] == [], answer.text
     return party
-
-
-if not page.TEMPLATES.loader.list_templates().count("base.html"):  # until the shared layout is there
-    page.TEMPLATES.loader.loaders.append(
-        DictLoader(
-            {
-                "base.html": '<!doctype html><html lang="{{ language() }}"><head><meta charset="utf-8">'
-                '<meta name="viewport" content="width=device-width, initial-scale=1">'
-                "<title>{% block title %}{% endblock %}</title></head><body>"
-                "<main>{% block content %}{% endblock %}</main>{% block scripts %}{% endblock %}</body></html>"
-            }
-        )
-    )

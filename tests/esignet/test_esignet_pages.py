@@ -49,6 +49,7 @@ def link(http: httpx.AsyncClient, **changes: str) -> str:
 
 async def shot(page: Page, name: str) -> None:
     if SHOTS:
+        await page.evaluate("document.fonts.ready")
         await page.screenshot(path=f"{SHOTS}/esignet-{name}.png", full_page=True)
 
 
@@ -126,6 +127,8 @@ async def test_a_reload_and_another_language_lose_nothing(
     await expect(page.get_by_text("We sent a code to XXXXXXX34501.")).to_be_visible()
     await page.get_by_role("link", name="தமிழ்").click()
     await page.wait_for_url("**ui_locales=ta")
+    assert await page.locator("html").get_attribute("lang") == "ta"
+    assert await page.locator("form[aria-busy]").count() == 0
     await expect(page.locator("#code")).to_be_visible()
     await page.locator("#code").fill("111111")
     await page.locator("#code").press("Enter")

@@ -14,6 +14,8 @@ const storageKey = "esignet:" + (() => {
 })();
 const steps = ["identifier", "channel", "code", "consent"];
 
+const siteName = document.title.slice(document.title.lastIndexOf(" · "));
+
 let csrf = "";
 let state = JSON.parse(sessionStorage.getItem(storageKey) ?? "null") ?? {};
 
@@ -48,7 +50,7 @@ function show(step) {
     save();
   }
   ({ code: showCode, consent: showConsent }[step] ?? (() => {}))();
-  document.title = heading.textContent;
+  document.title = heading.textContent + siteName;
   heading.focus();
 }
 
@@ -311,6 +313,7 @@ function unreachable() {
 function on(id, work, event = "submit") {
   at(id).addEventListener(event, (occurred) => {
     occurred.preventDefault();
+    occurred.stopPropagation(); // the site's script marks a form that is sent as busy; these stay where they are
     work();
   });
 }
