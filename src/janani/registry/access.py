@@ -25,6 +25,8 @@ from janani.registry.users import User
 SESSION_COOKIE = "JSESSIONID"
 _Request = Request[Any, Any, Any]
 _CLOCK_SKEW_SECONDS = 60
+_WRONG_PASSWORDS, _LOCK_SECONDS = 5, 900
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Login(Struct, rename="camel"):
@@ -61,6 +63,7 @@ async def _authenticated(request: _Request) -> User:
             account = _by_access_token(request, credentials.strip())
         case _:
             account = await session_account(request)
+            _refuse_other_sites(request)
     found = await user_named(request, account) if account else None
     if found is None:
         raise Refusal(401, "Unauthorized", "")
@@ -72,6 +75,13 @@ async def user_named(request: _Request, uid: str) -> User | None:
     snapshot = await state_of(request).metadata.current()
     one = snapshot.get("users", uid)
     return None if one is None or one.get("disabled") else users.user(snapshot, uid)
+
+
+def _refuse_other_sites(request: _Request) -> None:
+    """A session cookie speaks only for pages of this server (Fetch Metadata); tokens and passwords speak anywhere."""
+    site = request.headers.get("sec-fetch-site", "none")
+    if request.method not in _SAFE_METHODS and site not in ("same-origin", "none"):
+        raise Refusal(403, "This request was sent from another site.")
 
 
 async def session_account(request: _Request) -> str | None:
@@ -178,11 +188,21 @@ def _basic(credentials: str) -> tuple[str, str]:
 
 
 async def _by_password(request: _Request, username: str, password: str) -> str | None:
+    """The account. Who signs in elsewhere (externalAuth) has no password here; after five wrong ones none counts."""
     state = state_of(request)
-    row = await SQL.account_by_username(state.pool, username=username)
-    known = row["password_hash"] if row is not None and not row["disabled"] else None
-    right = await state.passwords.right(row["uid"] if row else "", password, known)
-    return row["uid"] if right and row is not None else None
+    row = await SQL.account_by_username(
+        state.pool, username=username, attempts=_WRONG_PASSWORDS, lock_seconds=_LOCK_SECONDS
+    )
+    if row is None:
+        await state.passwords.right("", password, None)
+        return None
+    known = None if row["disabled"] or row["external"] else row["password_hash"]
+    if not await state.passwords.right(row["uid"], password, known, only_remembered=row["locked"]):
+        await SQL.note_failure(state.pool, uid=row["uid"], lock_seconds=_LOCK_SECONDS)
+        return None
+    if row["failures"] and not row["locked"]:
+        await SQL.forget_failures(state.pool, uid=row["uid"])
+    return str(row["uid"])
 
 
 def _by_access_token(request: _Request, access_token: str) -> str | None:

@@ -1,10 +1,11 @@
 """The registry's ASGI application; every route is listed here."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-import bcrypt
 import httpx
 from cryptography.fernet import Fernet
 from litestar import Litestar
@@ -14,20 +15,23 @@ from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import signing_key
 from janani.kernel.postgres import json_of, open_pool
 from janani.kernel.secrets import MissingSecret, secret, write_private
-from janani.registry import access, login, oauth, routes, system
+from janani.registry import access, login, oauth, oauth_ends, routes, system
 from janani.registry.metadata import handlers as metadata
 from janani.registry.metadata.snapshot import SQL, Store
-from janani.registry.passwords import Passwords
+from janani.registry.passwords import Passwords, hashed
+from janani.registry.paths import accepting_versions
 from janani.registry.problems import Refusal, render, render_error
 from janani.registry.providers import SignIn, providers
 from janani.registry.sealing import Sealer
 from janani.registry.state import State
 from janani.registry.system import fresh_system_id
 from janani.registry.tracker import handlers as tracker
+from janani.registry.tracker import lifespan as tracker_lifespan
 from janani.settings import Settings
 
 ADMIN_UID, ADMIN_ROLE_UID = "M5zQapPyTZI", "yrB6vc5Ip3r"
 _SANDBOX_PASSWORD = "district"  # noqa: S105 - DHIS2's own demo password; refused in production
+_TIDY_SECONDS = 3600
 # Pages post to eSignet through redirects, which form-action would stop.
 _HEADERS = {
     "content-security-policy": (
@@ -50,16 +54,19 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
                 app.state.providers = {
                     name: SignIn(client, key, provider) for name, provider in providers(settings).items()
                 }
+                tidying = asyncio.create_task(_forget_expired(pool))
                 yield
             finally:
+                tidying.cancel()
                 await pool.close()
 
-    return http.application(
+    app = http.application(
         "registry",
         [
             *access.handlers,
             *login.handlers,
             *oauth.handlers,
+            *oauth_ends.handlers,
             *system.handlers,
             *routes.handlers,
             *tracker,
@@ -68,9 +75,18 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         ],
         render_error=render_error,
         exception_handlers={Refusal: render},
-        lifespan=[resources],
+        lifespan=[resources, tracker_lifespan],
         headers=_HEADERS,
     )
+    app.asgi_handler = accepting_versions(app.asgi_handler)
+    return app
+
+
+async def _forget_expired(pool: asyncpg.Pool) -> None:
+    while True:
+        await asyncio.sleep(_TIDY_SECONDS)
+        with contextlib.suppress(asyncpg.PostgresError, OSError):  # the next hour will do as well
+            await SQL.forget_expired(pool)
 
 
 async def _state(settings: Settings, clock: Clock, pool: asyncpg.Pool, client: httpx.AsyncClient) -> State:
@@ -121,8 +137,13 @@ async def _first_administrator(settings: Settings, pool: asyncpg.Pool) -> None:
             names=["Superuser", None],
             bodies=[json_of(role), json_of(user)],
         )
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode()
         await SQL.save_accounts(
-            connection, uids=[ADMIN_UID], usernames=["admin"], hashes=[hashed], open_ids=[None], disabled=[False]
+            connection,
+            uids=[ADMIN_UID],
+            usernames=["admin"],
+            hashes=[await hashed(password)],
+            open_ids=[None],
+            disabled=[False],
+            external=[False],
         )
         await SQL.bump_metadata_version(connection)

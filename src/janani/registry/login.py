@@ -40,7 +40,8 @@ async def log_in(request: _Request) -> Response[str] | Redirect:
     then = _safe(str(form.get("then", "")))
     account = await by_login(request, str(form.get("username", "")), str(form.get("password", "")))
     if account is None:
-        return _login_page(request, then, fault=_("The user name or password is not right."), status=401)
+        fault = _("The user name or password is not right. After five wrong tries, wait a quarter of an hour.")
+        return _login_page(request, then, fault=fault, status=401)
     return Redirect(then or "/api/me", status_code=303, cookies=[await open_session(request, account)])
 
 
@@ -66,7 +67,8 @@ async def begin(request: _Request, provider_id: FromPath[str]) -> Redirect | Res
     try:
         provider = await sign_in.provider(state.clock())
     except oidc.OidcError as error:
-        return _failed(request, error.text, retry=request.url.path)
+        again = f"{request.url.path}?{urlencode({'then': _safe(request.query_params.get('then', ''))})}"
+        return _failed(request, error.text, retry=again, status=503)
     asked = oidc.authorization_request(provider, sign_in.client, state.clock())
     browser = request.cookies.get(BROWSER_COOKIE) or token()
     await SQL.add_attempt(
@@ -134,7 +136,7 @@ async def _welcome(
         text = _("You did not share what the registry knows you by ({claim}). Please start again and share it.")
         return _failed(request, text.format(claim=settings.mapping_claim), retry=again)
     row = await SQL.account_by_open_id(state_of(request).pool, open_id=claim)
-    if row is None or row["disabled"]:
+    if row is None or row["disabled"] or not row["external"]:
         text = _("You are signed in, but you have no user here yet. Ask your supervisor to add you.")
         return _failed(request, text, status=403)
     return Redirect(then or "/api/me", cookies=[await open_session(request, row["uid"])])

@@ -10,6 +10,7 @@ import hmac
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
@@ -17,40 +18,34 @@ from msgspec import Struct
 
 from janani.kernel.ids import token
 from janani.kernel.jose import jwks, sign
+from janani.registry import oauth_clients as clients
 from janani.registry.access import digest, session_account, state_of, user_named
 from janani.registry.metadata.snapshot import SQL
+from janani.registry.oauth_clients import Client, OAuthProblem
 from janani.registry.problems import Refusal
+from janani.registry.state import State
 
 CODE_SECONDS = 60
 ACCESS_SECONDS = 600
 REFRESH_SECONDS = 12 * 3600
+_NOT_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
 _Request = Request[Any, Any, Any]
 
 
-class OAuthProblem(Exception):
-    """An error of the token endpoint (RFC 6749 §5.2)."""
+class Grant(Struct, frozen=True):
+    """What a code or refresh token is worth; its refresh tokens belong to one `family`."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
-        super().__init__(description)
-        self.error, self.description, self.status = error, description, status
-
-
-class Client(Struct, frozen=True):
-    """A registered OAuth2 client."""
-
-    client_id: str
-    secret: str | None
-    methods: frozenset[str]
-    grants: frozenset[str]
-    redirect_uris: frozenset[str]
-    scopes: frozenset[str]
+    account: str
+    scope: str
+    family: UUID
+    nonce: str | None = None
 
 
 @get("/oauth2/authorize", summary="Authorize a client")
 async def authorize(request: _Request) -> Redirect:
     """Authorization request. Refused on this page while the client or redirect URI is unknown, else by redirect."""
     query = request.query_params
-    client = await _client(request, query.get("client_id", ""))
+    client = clients.client(await state_of(request).metadata.current(), query.get("client_id", ""))
     redirect_uri = query.get("redirect_uri", "")
     if client is None or redirect_uri not in client.redirect_uris:
         raise Refusal(400, "This sign-in link is not valid: the client or its redirect URI is not registered.")
@@ -80,7 +75,7 @@ async def exchange(request: _Request) -> Response[dict[str, Any]]:
     """Token endpoint (RFC 6749 §4.1.3, §6)."""
     form = {key: str(value) for key, value in (await request.form()).items()}
     try:
-        client = await _authenticated_client(request, form)
+        client = await clients.authenticated(request, form)
         match form.get("grant_type"):
             case "authorization_code":
                 grant = await _redeem_code(request, client, form)
@@ -88,11 +83,10 @@ async def exchange(request: _Request) -> Response[dict[str, Any]]:
                 grant = await _redeem_refresh(request, client, form)
             case _:
                 raise OAuthProblem("unsupported_grant_type", "Use authorization_code or refresh_token.")
-        body = await _tokens(request, client, *grant)
+        body = await _tokens(request, client, grant)
     except OAuthProblem as problem:
-        body = {"error": problem.error, "error_description": problem.description}
-        return Response(body, status_code=problem.status, headers={"cache-control": "no-store"})
-    return Response(body, headers={"cache-control": "no-store"})
+        return refused(problem)
+    return Response(body, headers=_NOT_STORED)
 
 
 @get("/oauth2/jwks", summary="Signing keys")
@@ -110,15 +104,26 @@ async def metadata(request: _Request) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/oauth2/authorize",
         "token_endpoint": f"{base}/oauth2/token",
         "jwks_uri": f"{base}/oauth2/jwks",
+        "revocation_endpoint": f"{base}/oauth2/revoke",
+        "userinfo_endpoint": f"{base}/userinfo",
+        "end_session_endpoint": f"{base}/connect/logout",
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "scopes_supported": ["openid", "email"],
         "authorization_response_iss_parameter_supported": True,
     }
+
+
+def refused(problem: OAuthProblem) -> Response[dict[str, Any]]:
+    """The HTTP answer of `problem`."""
+    headers = _NOT_STORED | ({"www-authenticate": "Basic"} if problem.status == 401 else {})
+    body = {"error": problem.error, "error_description": problem.description}
+    return Response(body, status_code=problem.status, headers=headers)
 
 
 def _request_fault(request: _Request, client: Client) -> tuple[str, str] | None:
@@ -147,45 +152,12 @@ def _to_login(request: _Request) -> Redirect:
     return Redirect(f"/login?{urlencode({'then': here})}")
 
 
-async def _client(request: _Request, client_id: str) -> Client | None:
-    snapshot = await state_of(request).metadata.current()
-    one = next((one for one in snapshot.objects("oAuth2Clients") if one.get("clientId") == client_id), None)
-    if one is None:
-        return None
-    return Client(
-        client_id=client_id,
-        secret=one.get("clientSecret"),
-        methods=_words(one.get("clientAuthenticationMethods", "client_secret_basic")),
-        grants=_words(one.get("authorizationGrantTypes", "authorization_code,refresh_token")),
-        redirect_uris=_words(one.get("redirectUris", "")),
-        scopes=_words(one.get("scopes", "openid")),
-    )
-
-
-def _words(value: Any) -> frozenset[str]:
-    parts = value if isinstance(value, list) else str(value).split(",")
-    return frozenset(part.strip() for part in parts if part.strip())
-
-
-async def _authenticated_client(request: _Request, form: dict[str, str]) -> Client:
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    client_id, secret, method = form.get("client_id", ""), form.get("client_secret"), "none"
-    if scheme.lower() == "basic":
-        client_id, _, secret = base64.b64decode(credentials).decode().partition(":")
-        method = "client_secret_basic"
-    elif secret is not None:
-        method = "client_secret_post"
-    client = await _client(request, client_id)
-    if client is None or method not in client.methods:
-        raise OAuthProblem("invalid_client", "The client is not known or must authenticate.", 401)
-    if method != "none" and not (client.secret and secret and hmac.compare_digest(client.secret, secret)):
-        raise OAuthProblem("invalid_client", "The client's secret is wrong.", 401)
-    return client
-
-
-async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> tuple[str, str, str | None]:
+async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> Grant:
     state = state_of(request)
-    row = await SQL.take_code(state.pool, code_hash=digest(form.get("code", "")))
+    code_hash = digest(form.get("code", ""))
+    row = await SQL.take_code(state.pool, code_hash=code_hash)
+    if row is None:
+        await SQL.end_family_of_code(state.pool, code_hash=code_hash)
     proof = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=")
     right = (
         row is not None
@@ -196,46 +168,60 @@ async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) 
     )
     if not right:
         raise OAuthProblem("invalid_grant", "The code is wrong, used, expired, or of another client.")
-    return row["account"], row["scope"], row["nonce"]
+    return Grant(row["account"], row["scope"], row["family"], row["nonce"])
 
 
-async def _redeem_refresh(request: _Request, client: Client, form: dict[str, str]) -> tuple[str, str, str | None]:
+async def _redeem_refresh(request: _Request, client: Client, form: dict[str, str]) -> Grant:
     state = state_of(request)
-    row = await SQL.take_refresh_token(state.pool, token_hash=digest(form.get("refresh_token", "")))
+    token_hash = digest(form.get("refresh_token", ""))
+    row = await SQL.take_refresh_token(state.pool, token_hash=token_hash)
+    if row is None:
+        await SQL.end_family_of_refresh_token(state.pool, token_hash=token_hash)
     if row is None or row["client_id"] != client.client_id or row["expires_at"] <= state.clock():
         raise OAuthProblem("invalid_grant", "The refresh token is wrong, used or expired.")
-    return row["account"], row["scope"], None
+    return Grant(row["account"], row["scope"], row["family"])
 
 
-async def _tokens(request: _Request, client: Client, account: str, scope: str, nonce: str | None) -> dict[str, Any]:
+async def _tokens(request: _Request, client: Client, grant: Grant) -> dict[str, Any]:
     state = state_of(request)
-    user = await user_named(request, account)
+    user = await user_named(request, grant.account)
     if user is None:
         raise OAuthProblem("invalid_grant", "The user may no longer log in.")
     base, now = state.settings.registry.url, int(state.clock().timestamp())
     common = {"iss": base, "sub": user.username, "iat": now, "exp": now + ACCESS_SECONDS}
-    access = common | {"aud": base, "client_id": client.client_id, "scope": scope, "uid": account, "jti": token(128)}
+    access = common | {
+        "aud": base,
+        "client_id": client.client_id,
+        "scope": grant.scope,
+        "uid": grant.account,
+        "jti": token(128),
+    }
     body = {
         "access_token": sign(access | {"token_use": "access"}, state.key, typ="at+jwt"),
         "token_type": "Bearer",
         "expires_in": ACCESS_SECONDS,
-        "scope": scope,
+        "scope": grant.scope,
     }
-    if "openid" in scope.split():
-        identity = common | {"aud": client.client_id} | ({"nonce": nonce} if nonce else {})
+    if "openid" in grant.scope.split():
+        identity = common | {"aud": client.client_id} | ({"nonce": grant.nonce} if grant.nonce else {})
         body["id_token"] = sign(identity, state.key)
     if "refresh_token" in client.grants:
-        body["refresh_token"] = fresh = token()
-        expires = state.clock() + timedelta(seconds=REFRESH_SECONDS)
-        await SQL.add_refresh_token(
-            state.pool,
-            token_hash=digest(fresh),
-            client_id=client.client_id,
-            account=account,
-            scope=scope,
-            expires_at=expires,
-        )
+        body["refresh_token"] = await _refresh_token(state, client, grant)
     return body
+
+
+async def _refresh_token(state: State, client: Client, grant: Grant) -> str:
+    fresh = token()
+    await SQL.add_refresh_token(
+        state.pool,
+        token_hash=digest(fresh),
+        client_id=client.client_id,
+        account=grant.account,
+        scope=grant.scope,
+        expires_at=state.clock() + timedelta(seconds=REFRESH_SECONDS),
+        family=grant.family,
+    )
+    return fresh
 
 
 handlers = [authorize, exchange, keys, metadata]

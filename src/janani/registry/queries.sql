@@ -2,17 +2,31 @@
 
 -- name: account_by_username^
 -- What a password is checked against.
-select uid, username, password_hash, disabled from account where lower(username) = lower(:username);
+select uid, username, password_hash, disabled, external, failures,
+       failures >= :attempts and failed_at > now() - make_interval(secs => :lock_seconds) as locked
+  from account where lower(username) = lower(:username);
+
+-- name: note_failure!
+-- Wrong passwords count from anew when the last one is long ago.
+update account set failed_at = now(),
+  failures = case when failed_at > now() - make_interval(secs => :lock_seconds) then failures + 1 else 1 end
+ where uid = :uid;
+
+-- name: forget_failures!
+update account set failures = 0 where uid = :uid;
 
 -- name: account_by_open_id^
 -- The user an identity provider's claim stands for.
-select uid, username, disabled from account where open_id = :open_id;
+select uid, username, disabled, external from account where open_id = :open_id;
 
 -- name: account_of_session^
--- The session's user; each use prolongs it.
-update login_session set expires_at = now() + make_interval(secs => :seconds)
- where id_hash = :id_hash and expires_at > now()
-returning account;
+-- The session's user. Use prolongs it, written at most once a minute.
+with prolonged as (
+  update login_session set expires_at = now() + make_interval(secs => :seconds::float8)
+   where id_hash = :id_hash and expires_at > now()
+     and expires_at < now() + make_interval(secs => :seconds::float8 - 60)
+)
+select account from login_session where id_hash = :id_hash and expires_at > now();
 
 -- name: open_session!
 insert into login_session (id_hash, account, expires_at)
@@ -37,12 +51,29 @@ delete from api_token where uid = :uid and account = :account returning uid;
 select uid, created_at, expires_at from api_token where account = :account order by created_at;
 
 -- name: save_accounts!
--- Users of a metadata import, all at once; a password or openId that was not sent stays.
-insert into account (uid, username, password_hash, open_id, disabled)
-select * from unnest(:uids::text[], :usernames::text[], :hashes::text[], :open_ids::text[], :disabled::boolean[])
+-- Users of a metadata import, all at once; a password that was not sent stays.
+insert into account (uid, username, password_hash, open_id, disabled, external)
+select * from unnest(:uids::text[], :usernames::text[], :hashes::text[], :open_ids::text[], :disabled::boolean[],
+                     :external::boolean[])
 on conflict (uid) do update set username = excluded.username, disabled = excluded.disabled,
-  password_hash = coalesce(excluded.password_hash, account.password_hash),
-  open_id = coalesce(excluded.open_id, account.open_id);
+  open_id = excluded.open_id, external = excluded.external,
+  password_hash = coalesce(excluded.password_hash, account.password_hash);
+
+-- name: taken_names
+-- Whose user names and openIds these are already.
+select uid, lower(username) as username, open_id from account
+ where lower(username) = any(:usernames::text[]) or open_id = any(:open_ids::text[]);
+
+-- name: password_of$
+select password_hash from account where uid = :uid;
+
+-- name: change_password!
+update account set password_hash = :password_hash, failures = 0 where uid = :uid;
+
+-- name: close_sessions!
+-- A changed password ends every login that the old one may have opened, by refresh token too.
+with closed as (delete from login_session where account = any(:accounts::text[]))
+delete from refresh_token where account = any(:accounts::text[]);
 
 -- name: drop_accounts!
 delete from account where uid = any(:uids::text[]);
@@ -53,16 +84,32 @@ values (:code_hash, :client_id, :account, :redirect_uri, :scope, :code_challenge
 
 -- name: take_code^
 -- Reading a code spends it.
-delete from oauth_code where code_hash = :code_hash
-returning client_id, account, redirect_uri, scope, code_challenge, nonce, expires_at;
+update oauth_code set spent_at = now() where code_hash = :code_hash and spent_at is null
+returning client_id, account, redirect_uri, scope, code_challenge, nonce, expires_at, family;
+
+-- name: end_family_of_code!
+-- A code that comes twice was stolen: what it gave ends.
+delete from refresh_token using oauth_code
+ where oauth_code.code_hash = :code_hash and oauth_code.spent_at is not null and refresh_token.family = oauth_code.family;
 
 -- name: add_refresh_token!
-insert into refresh_token (token_hash, client_id, account, scope, expires_at)
-values (:token_hash, :client_id, :account, :scope, :expires_at);
+insert into refresh_token (token_hash, client_id, account, scope, expires_at, family)
+values (:token_hash, :client_id, :account, :scope, :expires_at, :family);
 
 -- name: take_refresh_token^
 -- Rotation: each refresh token works once.
-delete from refresh_token where token_hash = :token_hash returning client_id, account, scope, expires_at;
+update refresh_token set spent_at = now() where token_hash = :token_hash and spent_at is null
+returning client_id, account, scope, expires_at, family;
+
+-- name: end_family_of_refresh_token!
+-- A refresh token that comes twice was stolen, unless the second came so soon that the client may have raced itself.
+delete from refresh_token using refresh_token as reused
+ where reused.token_hash = :token_hash and reused.spent_at < now() - interval '10 seconds'
+   and refresh_token.family = reused.family;
+
+-- name: revoke_refresh_token!
+delete from refresh_token using refresh_token as revoked
+ where revoked.token_hash = :token_hash and revoked.client_id = :client_id and refresh_token.family = revoked.family;
 
 -- name: add_attempt!
 insert into oidc_attempt (state_hash, browser_hash, provider, nonce, code_verifier, then_to, expires_at)
@@ -74,7 +121,12 @@ delete from oidc_attempt where state_hash = :state_hash and browser_hash = :brow
 returning nonce, code_verifier, then_to, expires_at;
 
 -- name: forget_expired!
-delete from login_session where expires_at < now();
+-- What no one can use any more; run at start and every hour.
+with sessions as (delete from login_session where expires_at < now()),
+     codes as (delete from oauth_code where expires_at < now() - interval '1 day'),
+     refreshes as (delete from refresh_token where expires_at < now()),
+     attempts as (delete from oidc_attempt where expires_at < now())
+delete from api_token where expires_at < now() - interval '30 days';
 
 -- name: metadata_version$
 select version from metadata_version;

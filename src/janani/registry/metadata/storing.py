@@ -1,22 +1,33 @@
 """Writes what an import planned: objects, accounts and the version, in one transaction."""
 
-import asyncio
 from typing import Any
 
 import asyncpg
-import bcrypt
 
 from janani.kernel.postgres import json_of
 from janani.registry.metadata.importer import Plan
 from janani.registry.metadata.snapshot import SQL, Store
+from janani.registry.passwords import hashed
+from janani.registry.problems import Refusal
 
 Json = dict[str, Any]
 
 
 async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json) -> None:
-    """Stores `found`; `package` is what was sent (passwords are in it and nowhere else)."""
-    sent_users = {one.get("id"): one for one in package.get("users", [])}
-    hashes = await _hashes(sent_users)
+    """Stores `found`; `package` is what was sent (passwords are in it and nowhere else).
+
+    Raises Refusal (409, E5003) when another import took a code or user name in the meantime.
+    """
+    sent = {one["id"]: one["password"] for one in package.get("users", []) if one.get("id") and one.get("password")}
+    hashes = {uid: await hashed(password) for uid, password in sent.items()}
+    try:
+        await _store(pool, found, hashes)
+    except asyncpg.UniqueViolationError as error:
+        raise Refusal(409, "A code, user name or openId is already in use by another object.", "E5003") from error
+    store.changed()
+
+
+async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str]) -> None:
     async with pool.acquire() as connection, connection.transaction():
         if found.written:
             await SQL.save_metadata(
@@ -35,24 +46,12 @@ async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json) -> 
                 connection, uids=[uid for kind, uid in zip(types, uids, strict=True) if kind == "users"]
             )
         await _save_accounts(connection, [one for kind, one in found.written if kind == "users"], hashes)
+        if hashes:
+            await SQL.close_sessions(connection, accounts=list(hashes))
         await SQL.bump_metadata_version(connection)
-    store.changed()
 
 
-async def _hashes(users: dict[Any, Json]) -> dict[Any, str]:
-    """A bcrypt hash for each password that was sent, made off the event loop."""
-
-    def all_hashed() -> dict[Any, str]:
-        return {
-            uid: bcrypt.hashpw(user["password"].encode(), bcrypt.gensalt(10)).decode()
-            for uid, user in users.items()
-            if user.get("password")
-        }
-
-    return await asyncio.to_thread(all_hashed) if any(user.get("password") for user in users.values()) else {}
-
-
-async def _save_accounts(connection: asyncpg.Connection, users: list[Json], hashes: dict[Any, str]) -> None:
+async def _save_accounts(connection: asyncpg.Connection, users: list[Json], hashes: dict[str, str]) -> None:
     if users:
         await SQL.save_accounts(
             connection,
@@ -61,4 +60,5 @@ async def _save_accounts(connection: asyncpg.Connection, users: list[Json], hash
             hashes=[hashes.get(one["id"]) for one in users],
             open_ids=[one.get("openId") or None for one in users],
             disabled=[bool(one.get("disabled")) for one in users],
+            external=[bool(one.get("externalAuth")) for one in users],
         )
