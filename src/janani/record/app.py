@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 
@@ -74,7 +75,12 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             pages.assets(),
         ],
         render_error=problems.render_error,
-        exception_handlers={FhirProblem: problems.render},
+        exception_handlers={
+            FhirProblem: problems.render,
+            asyncpg.DataError: problems.render_unstorable,
+            RecursionError: problems.render_unstorable,
+            **dict.fromkeys(problems.AWAY, problems.render_away),
+        },
         lifespan=[resources],
         cors_config=_CORS,
     )

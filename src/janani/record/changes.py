@@ -83,7 +83,7 @@ def next_content(change: Change, current: Current | None) -> Resource:
         content = dict(change.resource or {})
     if content.get("resourceType") != change.type or (change.method == "PATCH" and content.get("id") != change.id):
         raise FhirProblem(422, "invalid", "A patch may change neither resourceType nor id")
-    meta = content.pop("meta", None) or {}
+    meta = content.pop("meta", {})
     if not isinstance(meta, dict):
         raise FhirProblem(400, "structure", "meta must be an object", f"{change.type}.meta")
     kept = {name: value for name, value in meta.items() if name not in ("versionId", "lastUpdated")}

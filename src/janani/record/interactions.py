@@ -55,15 +55,13 @@ async def history(request: Http) -> Response[bytes]:
     since = dates.span(pairs["_since"]) if "_since" in pairs else None
     if "_since" in pairs and since is None:
         raise FhirProblem(400, "invalid", "_since must be an instant")
-    before, count = pairs.get("_before", ""), pairs.get("_count", "20")
-    if not count.isdigit() or not (before or "0").isdigit() or len(before) > 18:
-        raise FhirProblem(400, "invalid", "_count must be a number")
+    before = pairs.get("_before")
     wanted = HistoryRequest(
         resource_type,
         resource_id,
         since[0] if since else None,
-        int(before) if before else None,
-        min(int(count), query.MAX_COUNT),
+        None if before is None else preferences.number(before, "_before", most=2**62),
+        preferences.number(pairs.get("_count", "20"), "_count", most=query.MAX_COUNT),
     )
     total, found = await door.history(wanted)
     return _answer(history_bundle(wanted, total, found, door.base_url, _self_url(request, door), door.now()))
@@ -91,10 +89,9 @@ async def page(request: Http) -> Response[bytes]:
     door, pairs = await door_of(request), dict(_pairs(request))
     if "_getpages" not in pairs:
         raise FhirProblem(400, "not-supported", "A search across all types is not supported")
-    offset, count = pairs.get("_getpagesoffset", "0"), pairs.get("_count", str(query.DEFAULT_COUNT))
-    if not (offset.isdigit() and count.isdigit() and len(offset) < 10 and int(count) > 0):
-        raise FhirProblem(400, "invalid", "The page link has been changed")
-    found = await door.page(pairs["_getpages"], int(offset), min(int(count), query.MAX_COUNT))
+    offset = preferences.number(pairs.get("_getpagesoffset", "0"), "_getpagesoffset", most=2**31)
+    count = preferences.number(pairs.get("_count", str(query.DEFAULT_COUNT)), "_count", most=query.MAX_COUNT)
+    found = await door.page(pairs["_getpages"], offset, max(count, 1))
     return _answer(searching.searchset(found, door.base_url, _self_url(request, door), door.now()))
 
 
@@ -108,11 +105,11 @@ async def everything(request: Http, resource_type: FromPath[str], resource_id: F
     if unknown:
         raise FhirProblem(400, "not-supported", f"$everything does not support {', '.join(sorted(unknown))[:80]}")
     since = dates.span(pairs["_since"]) if "_since" in pairs else None
-    count = pairs.get("_count", str(_EVERYTHING_COUNT))
-    if ("_since" in pairs and since is None) or not count.isdigit() or int(count) == 0:
-        raise FhirProblem(400, "invalid", "_since must be an instant and _count a number")
+    if "_since" in pairs and since is None:
+        raise FhirProblem(400, "invalid", "_since must be an instant")
+    count = preferences.number(pairs.get("_count", str(_EVERYTHING_COUNT)), "_count", most=query.MAX_COUNT)
     types = [name for name in pairs.get("_type", "").split(",") if name]
-    found = await door.everything(resource_id, types, since[0] if since else None, min(int(count), query.MAX_COUNT))
+    found = await door.everything(resource_id, types, since[0] if since else None, max(count, 1))
     return _answer(searching.searchset(found, door.base_url, _self_url(request, door), door.now()))
 
 

@@ -16,6 +16,7 @@ from janani.record.problems import FhirProblem
 from janani.record.query import Filter, Query, split_token, unescaped
 
 _PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+_MAX_EXPONENT = 300
 _LAST = "\U0010ffff"  # the greatest character: `text || _LAST` ends the range of all texts that begin with `text`
 
 # Target range [low, high) against the searched range [{a}, {b}) (§search 3.1.1.4.5).
@@ -161,7 +162,9 @@ class Statement:
         except InvalidOperation as error:
             raise FhirProblem(400, "invalid", "HAPI-1882: Invalid number in a quantity search parameter") from error
         exponent = amount.as_tuple().exponent
-        half = Decimal(5).scaleb((exponent if isinstance(exponent, int) else 0) - 1)
+        if not isinstance(exponent, int) or abs(amount.adjusted()) > _MAX_EXPONENT:
+            raise FhirProblem(400, "invalid", "HAPI-1882: Number out of range in a quantity search parameter")
+        half = Decimal(5).scaleb(exponent - 1)  # what is not written may be rounded
         if prefix == "ap":
             half = abs(amount) / 10
         rule = self._fill(_NUMBER_RULES[prefix], {}, {"low": amount - half, "high": amount + half, "mid": amount})

@@ -10,19 +10,26 @@ import msgspec
 
 from janani.record.problems import FhirProblem
 
-_ETAG = re.compile(r'^(?:W/)?"?([0-9]+)"?$')
+_ETAG = re.compile(r'^(?:W/)?"?([0-9]{1,9})"?$')
 _patches = msgspec.json.Decoder(list[Any], float_hook=Decimal)
 _FORMATS = {"json", "application/json", "application/fhir+json", "text/json", "html/json"}
 
 
-def version_of(etag: str | None) -> int | None:
+def version_of(etag: Any) -> int | None:
     """The version an If-Match names, W/"3" → 3. Raises FhirProblem 400 on another form."""
     if etag is None:
         return None
-    found = _ETAG.match(etag.strip())
+    found = _ETAG.match(etag.strip()) if isinstance(etag, str) else None
     if found is None:
         raise FhirProblem(400, "invalid", "If-Match must be a weak ETag with a version number")
     return int(found[1])
+
+
+def number(text: str, name: str, *, most: int) -> int:
+    """A count or offset of a query string, `most` at most. Raises FhirProblem 400."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise FhirProblem(400, "invalid", f"HAPI-0472: {name} must be a number")
+    return min(int(text), most)
 
 
 def preference(prefer: str | None) -> str:

@@ -8,11 +8,13 @@ Problem
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from msgspec import Struct
 
 from janani.kernel.problems import Problem
+from janani.kernel.telemetry import log
 
 FHIR_JSON = "application/fhir+json;charset=utf-8"
 Severity = Literal["fatal", "error", "warning", "information"]
@@ -74,6 +76,25 @@ def render_error(_request: Request[Any, Any, Any], status: int, _code: str, text
     codes = {400: "structure", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 413: "too-long"}
     code = codes.get(status, "exception" if status >= 500 else "processing")
     return _answer(status, (Issue("error", code, text),), {})
+
+
+AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError, TimeoutError)
+"""The database does not answer, or not in time."""
+
+
+def render_away(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The HTTP answer while the database is away: the same request may succeed later."""
+    log("record").warning("database_away", path=request.scope["path"].split("/")[:3], reason=type(error).__name__)
+    issue = Issue("error", "transient", "The record can't be reached at the moment. Please try again.")
+    return _answer(503, (issue,), {"retry-after": "5"})
+
+
+def render_unstorable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
+    """The HTTP answer to text or numbers that no database holds (a NUL character), or nesting without end."""
+    issue = Issue(
+        "error", "value", "A value can't be stored: a NUL character, a number out of range, or nested too deep."
+    )
+    return _answer(400, (issue,), {})
 
 
 def _answer(status: int, issues: Sequence[Issue], headers: dict[str, str]) -> Response[bytes]:

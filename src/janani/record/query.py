@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct, field
 
-from janani.record import definitions
+from janani.record import definitions, preferences
 from janani.record.definitions import Parameter
 from janani.record.problems import FhirProblem
 
@@ -201,10 +201,7 @@ def _count(pairs: Pairs) -> int:
     given = dict(pairs)
     if given.get("_summary") == "count":
         return 0
-    text = given.get("_count", str(DEFAULT_COUNT))
-    if not text.isdigit():
-        raise FhirProblem(400, "invalid", f"HAPI-0472: Invalid _count: {text[:20]!r} is not a number")
-    return min(int(text), MAX_COUNT)
+    return preferences.number(given.get("_count", str(DEFAULT_COUNT)), "_count", most=MAX_COUNT)
 
 
 def _refuse_formats(pairs: Pairs) -> None:

@@ -126,7 +126,10 @@ def _step(entry: Any, place: int) -> Change | Get:
     if method != "DELETE" and not isinstance(resource, dict):
         raise FhirProblem(400, "required", "HAPI-0531: The entry has no resource", f"{where}.resource")
     change = _change(method, url, request, resource, where)
-    change.place, change.full_url = place, entry.get("fullUrl") or ""
+    full_url = entry.get("fullUrl", "")
+    if not isinstance(full_url, str):
+        raise FhirProblem(400, "structure", "fullUrl must be a string", f"{where}.fullUrl")
+    change.place, change.full_url = place, full_url
     return change
 
 
