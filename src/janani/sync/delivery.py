@@ -48,7 +48,7 @@ def plan(mapped: Mapped, before: Delivered | None, bundle_system: str, *, whole:
     if not changed and not removed:
         return Plan(None, delivered, [], 0)
     patient = mapped.patient if before is None or before.patient == mapped.patient else mapped.patient_own
-    sent = _with_references(changed, mapped.entries)
+    sent = with_references(changed, mapped.entries)
     requests = [_request(entry, patient) for entry in sent] + [_removal(key) for key in removed]
     shared = [entry for entry in sent if entry.shared]
     return Plan(_transaction(mapped, requests, bundle_system), delivered, shared, len(requests))
@@ -78,7 +78,7 @@ def _place(entry: Entry) -> str:
     return PATIENT if entry.resource["resourceType"] == "Patient" else entry.key
 
 
-def _with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
+def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
     """`changed` and every entry that these refer to, in the order of `entries`."""
     by_url = {entry.full_url: entry for entry in entries}
     wanted: set[str] = set()

@@ -1,0 +1,147 @@
+"""The sync's application: its operations pages, its keys, and the agent that runs as long as it does."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+from msgspec import Struct
+
+from janani import programmes
+from janani.clients.dhis2 import Dhis2Client
+from janani.clients.fhir import BackendToken, FhirClient
+from janani.kernel import http, jose, postgres
+from janani.kernel import secrets as keys
+from janani.kernel.clock import Clock, system_clock
+from janani.kernel.telemetry import metrics
+from janani.settings import Settings
+from janani.sync import mapping, operations
+from janani.sync.agent import Agent
+from janani.sync.feed import Feed
+from janani.sync.gate import Bell
+from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
+from janani.sync.queue import Queue
+from janani.sync.source import Source
+from janani.sync.target import Target
+
+REGISTRY_SECONDS = 15
+RECORD_SECONDS = 20
+
+
+class Sync(Struct):
+    """What the handlers work with."""
+
+    agent: Agent
+    feed: Feed
+    bell: Bell
+    pool: Any
+    clock: Clock
+    jwks: dict[str, Any]
+    token: str
+
+
+The = NamedDependency[Sync]
+
+
+@get("/jwks.json", sync_to_thread=False)
+def jwks(sync: The) -> Response[dict[str, Any]]:
+    """The public key with which the sync signs in at the record (SMART Backend Services)."""
+    return Response(sync.jwks, headers={"cache-control": "public, max-age=300"})
+
+
+@get("/metrics", media_type=MediaType.TEXT, sync_to_thread=False)
+def prometheus(sync: The) -> bytes:
+    """Metrics in Prometheus' text format."""
+    return metrics(sync.agent.metrics.registry)
+
+
+@get("/status")
+async def status(sync: The) -> dict[str, Any]:
+    """How far the sync is: surrogate ids, counts and times only."""
+    servers = {"registry": sync.agent.registry.is_open, "record": sync.agent.record.is_open}
+    feed = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble}
+    away = [f"{name} is away" for name, up in servers.items() if not up]
+    return {**await operations.status(sync.pool, sync.clock()), **feed, "servers": ", ".join(away) or "up"}
+
+
+@post("/dead/{person:str}/retry", status_code=202)
+async def retry(request: Request[Any, Any, Any], sync: The, person: FromPath[str]) -> dict[str, str]:
+    """Tries a person who was set aside again, whole. Needs the operator's token."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), sync.token.encode()):
+        raise NotAllowed
+    await operations.retry(sync.pool, person, sync.clock())
+    sync.bell.ring()
+    return {"status": "queued"}
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
+    """The ASGI application. Its agent starts when it does, and waits for servers that are not there yet.
+
+    Raises ProgrammeFault (with file and line) for a mapping that is wrong, MissingSecret.
+    """
+    programme = programmes.load(settings.programme)
+    mapper = mapping.compile(programme)
+
+    @contextlib.asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        connections = settings.sync.workers + 4
+        pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=connections)
+        try:
+            async with (
+                http.client(timeout=REGISTRY_SECONDS) as to_registry,
+                http.client(timeout=RECORD_SECONDS) as to_record,
+                pool.acquire() as kept,
+            ):
+                holder = await kept.fetchval("select pg_backend_pid()")
+                registry = _registry(settings, to_registry)
+                bell = Bell()
+                feed = Feed(registry, pool, bell, clock, programme.registry.program, settings.sync.poll_seconds)
+                agent = Agent(
+                    Source(registry, clock),
+                    Target(_record(settings, to_record, clock), pool, mapper.table.identifiers["bundle"]),
+                    mapper,
+                    Queue(pool, clock, holder),
+                    feed,
+                    bell,
+                    workers=settings.sync.workers,
+                    attempts=settings.sync.attempts,
+                )
+                key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
+                token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
+                app.state.sync = Sync(agent, feed, bell, pool, clock, jose.jwks(key), token)
+                async with agent.running():
+                    yield
+        finally:
+            await pool.close()
+
+    async def provide_sync(state: State) -> Sync:
+        sync: Sync = state.sync
+        return sync
+
+    return http.application(
+        "sync",
+        [jwks, prometheus, status, retry],
+        render_error=render_unforeseen,
+        exception_handlers={SyncProblem: render},
+        lifespan=[running],
+        dependencies={"sync": Provide(provide_sync)},
+    )
+
+
+def _registry(settings: Settings, client: Any) -> Dhis2Client:
+    password = keys.secret(settings.secrets, "sync-password", create=settings.sandbox)
+    return Dhis2Client(client, settings.registry.url, basic=(settings.sync.registry_username, password), attempts=1)
+
+
+def _record(settings: Settings, client: Any, clock: Clock) -> FhirClient:
+    base = f"{settings.record.url}/fhir"
+    if settings.record.authorization == "open":
+        return FhirClient(client, base, attempts=1)
+    key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
+    token = BackendToken(client, base, settings.sync.client_id, key, clock=clock)
+    return FhirClient(client, base, token, attempts=1)

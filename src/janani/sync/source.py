@@ -1,0 +1,108 @@
+"""The registry as the agent sees it: people, and what their mapping needs to know of units, users and the system."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from janani.clients.dhis2 import Dhis2Client, Dhis2Error
+from janani.kernel.clock import Clock
+from janani.kernel.telemetry import log
+from janani.sync.mapping import Context, Unit, User
+
+_FRESH = timedelta(hours=1)
+_PAUSE = timedelta(seconds=30)
+_NOT_ALLOWED = {403, 404, 409, 501}
+
+
+class Source:
+    """Reads the registry over its Web API. Units and users are kept for an hour, or until one is unknown."""
+
+    def __init__(self, registry: Dhis2Client, clock: Clock) -> None:
+        self._registry, self._clock = registry, clock
+        self._context: Context | None = None
+        self._read_at = datetime.min.replace(tzinfo=clock().tzinfo)
+        self._lock = asyncio.Lock()
+
+    async def person(self, uid: str) -> dict[str, Any] | None:
+        """The whole tracked entity; None when it is gone. Raises Dhis2Error."""
+        try:
+            person = await self._registry.tracked_entity(uid)
+        except Dhis2Error as error:
+            if error.status == 404:
+                return None
+            raise
+        return None if person.get("deleted") else person
+
+    async def context(self, person: dict[str, Any] | None = None) -> Context:
+        """What the registry says about itself, knowing the units and users that `person` names where it can."""
+        context, age = self._context, self._clock() - self._read_at
+        if context is not None and age < _FRESH and (age < _PAUSE or not _unknown(person, context)):
+            return context
+        async with self._lock:
+            if self._context is context or self._context is None:
+                self._context = await self._read(context)
+                self._read_at = self._clock()
+            return self._context
+
+    async def _read(self, before: Context | None) -> Context:
+        info = await self._registry.system_info()
+        units = await self._collection("organisationUnits", "id,name,code,path")
+        users = await self._collection("users", "id,username,firstName,surname,phoneNumber,email")
+        context = Context(
+            zone=_zone(info.server_time_zone_id),
+            system_id=info.system_id,
+            version=info.version,
+            name=info.system_name or "DHIS2",
+            url=self._registry.api.removesuffix("/api"),
+            units={unit.uid: unit for unit in map(_unit, units)},
+            users={user.uid: user for user in map(_user, users)},
+        )
+        return before if before == context and before is not None else context
+
+    async def _collection(self, kind: str, fields: str) -> list[dict[str, Any]]:
+        """All objects of a kind; none when this user may not see them."""
+        try:
+            return await self._registry.metadata(kind, fields=fields)
+        except Dhis2Error as error:
+            if error.status not in _NOT_ALLOWED:
+                raise
+            log("sync").warning("metadata_not_readable", kind=kind, status=error.status)
+            return []
+
+
+def _unknown(person: dict[str, Any] | None, context: Context) -> bool:
+    """Whether `person` names a unit or user that the context lacks."""
+    if person is None:
+        return False
+    holders = [person]
+    for enrollment in person.get("enrollments") or ():
+        holders += [enrollment, *(enrollment.get("events") or ())]
+    return any(_names_unknown(holder, context) for holder in holders)
+
+
+def _names_unknown(holder: dict[str, Any], context: Context) -> bool:
+    users: Iterator[Any] = (holder.get(key) for key in ("updatedBy", "createdBy"))
+    unit = holder.get("orgUnit")
+    if unit and unit not in context.units:
+        return True
+    return any(isinstance(user, dict) and user.get("uid") and user["uid"] not in context.users for user in users)
+
+
+def _unit(one: dict[str, Any]) -> Unit:
+    path = tuple(part for part in (one.get("path") or "").split("/") if part)
+    return Unit(one["id"], one.get("name") or one["id"], one.get("code") or "", path)
+
+
+def _user(one: dict[str, Any]) -> User:
+    keys = ("username", "firstName", "surname", "phoneNumber", "email")
+    return User(one["id"], *(str(one.get(key) or "") for key in keys))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        log("sync").warning("unknown_time_zone")
+        return ZoneInfo("Etc/UTC")

@@ -1,0 +1,176 @@
+"""A registry and a record that do just enough, on real HTTP, and can be told to misbehave. In-memory."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import uvicorn
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def served(app: Any, port: int) -> AsyncIterator[str]:
+    """`app` on `port`, in this event loop."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def _body(receive: Any) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _answer(send: Any, status: int, value: Any) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
+
+
+class FakeRegistry:
+    """People by UID and a change feed; `feed = False` makes it a DHIS2 without one."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, dict[str, Any]] = {}
+        self.changes: list[str] = []
+        self.fetched: list[str] = []
+        self.feed = True
+        self.down = False
+        self.slow = 0.0
+        self._news = asyncio.Event()
+
+    def put(self, person: dict[str, Any]) -> None:
+        """A person was written."""
+        self.people[person["trackedEntity"]] = json.loads(json.dumps(person))
+        self._changed(person["trackedEntity"])
+
+    def remove(self, uid: str) -> None:
+        """A person was deleted."""
+        del self.people[uid]
+        self._changed(uid)
+
+    def _changed(self, uid: str) -> None:
+        self.changes.append(uid)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path, query = scope["path"], dict(parse_qsl(scope["query_string"].decode()))
+        if self.down:
+            await _answer(send, 503, {"httpStatusCode": 503, "message": "down"})
+        elif path == "/api/system/info":
+            info = {"systemId": "5b21b377", "version": "2.42.1", "serverTimeZoneId": "Etc/UTC"}
+            await _answer(send, 200, info | {"serverDate": "2026-01-01T00:00:00.000"})
+        elif path in ("/api/organisationUnits", "/api/users"):
+            await _answer(send, 200, {path.rpartition("/")[2]: []})
+        elif path == "/api/tracker/changes" and self.feed:
+            await self._changes(send, query)
+        elif path == "/api/tracker/trackedEntities":
+            people = [{"trackedEntity": uid, "updatedAt": one["updatedAt"]} for uid, one in self.people.items()]
+            await _answer(send, 200, {"trackedEntities": people})
+        elif path.startswith("/api/tracker/trackedEntities/"):
+            await self._person(send, path.rpartition("/")[2])
+        else:
+            await _answer(send, 404, {"httpStatusCode": 404, "errorCode": "E1005", "message": "not there"})
+
+    async def _changes(self, send: Any, query: dict[str, str]) -> None:
+        after, news = int(query.get("after") or 0), self._news
+        if len(self.changes) <= after:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), min(float(query["wait"]), 0.3))
+        found = self.changes[after:]
+        entries = [{"cursor": str(after + n + 1), "trackedEntity": uid} for n, uid in enumerate(found)]
+        await _answer(send, 200, {"changes": entries, "next": str(after + len(found))})
+
+    async def _person(self, send: Any, uid: str) -> None:
+        self.fetched.append(uid)
+        found = json.loads(json.dumps(self.people.get(uid)))
+        await asyncio.sleep(self.slow)
+        await _answer(send, 200 if found else 404, found or {"httpStatusCode": 404, "message": "gone"})
+
+
+class FakeRecord:
+    """Resources by conditional URL, written by transactions alone. `refuse` says the status for a bundle, or 0."""
+
+    def __init__(self) -> None:
+        self.resources: list[dict[str, Any]] = []
+        self.bundles: list[dict[str, Any]] = []
+        self.status = 0
+        self.refuse: Any = lambda bundle: 0
+        self.after_commit: Any = lambda: None
+        self.lock = threading.Lock()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """All resources of a kind."""
+        return [one for one in self.resources if one["resourceType"] == kind]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = await _body(receive)
+        if self.status:
+            await _answer(send, self.status, {"resourceType": "OperationOutcome", "issue": []})
+        elif scope["method"] == "GET":
+            kind, query = scope["path"].rpartition("/")[2], scope["query_string"].decode()
+            entries = [{"resource": one} for one in self._matches(f"{kind}?{query}")]
+            await _answer(send, 200, {"resourceType": "Bundle", "type": "searchset", "entry": entries})
+        elif scope["method"] == "PUT":
+            resource = json.loads(body)
+            self.resources = [resource if one["id"] == resource["id"] else one for one in self.resources]
+            await _answer(send, 200, resource)
+        else:
+            await self._transaction(send, json.loads(body))
+
+    async def _transaction(self, send: Any, bundle: dict[str, Any]) -> None:
+        status = self.refuse(bundle)
+        if status:
+            issue = {"severity": "error", "code": "invalid", "diagnostics": "secret", "expression": ["Patient.name"]}
+            await _answer(send, status, {"resourceType": "OperationOutcome", "issue": [issue]})
+            return
+        self.bundles.append(bundle)
+        for entry in bundle["entry"]:
+            self._write(entry)
+        self.after_commit()
+        await _answer(send, 200, {"resourceType": "Bundle", "type": "transaction-response", "entry": []})
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        request = entry["request"]
+        exists = f"{request['url']}?{request['ifNoneExist']}" if "ifNoneExist" in request else request["url"]
+        found = self._matches(exists)
+        assert len(found) <= 1, f"{exists} matches {len(found)}"
+        if request["method"] == "DELETE":
+            self.resources = [one for one in self.resources if one not in found]
+        elif request["method"] == "PUT" and found:
+            place = self.resources.index(found[0])
+            self.resources[place] = entry["resource"] | {"id": found[0]["id"]}
+        elif not found:
+            self.resources.append(entry["resource"] | {"id": f"r{len(self.resources)}-{len(self.bundles)}"})
+
+    def _matches(self, url: str) -> list[dict[str, Any]]:
+        parts = urlsplit(url)
+        system, _, value = dict(parse_qsl(parts.query))["identifier"].partition("|")
+        wanted = {"system": system, "value": value}
+        return [
+            one
+            for one in self.of(parts.path)
+            if any({"system": each["system"], "value": each["value"]} == wanted for each in one["identifier"])
+        ]
