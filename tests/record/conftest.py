@@ -11,10 +11,16 @@ from janani.record.app import create_app
 from janani.settings import Record, Settings
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One data folder for all: its keys take longer to make than a test to run."""
+    return str(tmp_path_factory.mktemp("record"))
+
+
 @pytest.fixture
-def open_settings(settings: Settings) -> Settings:
+def open_settings(settings: Settings, home: str) -> Settings:
     """Without authorization, and R4 validation alone."""
-    return msgspec.structs.replace(settings, record=Record(authorization="open", validation="base"))
+    return msgspec.structs.replace(settings, home=home, record=Record(authorization="open", validation="base"))
 
 
 @pytest.fixture
