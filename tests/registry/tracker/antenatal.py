@@ -1,7 +1,9 @@
 """Payloads as the portals and the reference integration send them, with the programme's own uids."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 
 from janani.kernel.ids import uid
@@ -15,6 +17,36 @@ AREA = next(unit["id"] for unit in PACKAGE["organisationUnits"] if unit["code"].
 OTHER_AREA = next(unit["id"] for unit in PACKAGE["organisationUnits"] if unit["code"] == "PHM-NALLUR-1")
 ELEMENTS = {row["code"]: row["id"] for row in PACKAGE["dataElements"]}
 Json = dict[str, Any]
+
+ADMIN = httpx.BasicAuth("admin", "district")
+PASSWORDS = {"nirmala": "Nirmala-12345", "thevaki": "Thevaki-12345", "supervisor": "Supervisor-12345"}
+
+
+class Clock:
+    """A clock that stands still until moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+def package() -> bytes:
+    """The programme's metadata, its people with passwords instead of eSignet."""
+    content = msgspec.json.decode((folder("anc_lk") / "metadata.json").read_bytes())
+    for user in content["users"]:
+        if user["username"] in PASSWORDS:
+            user.update(password=PASSWORDS[user["username"]], externalAuth=False)
+    return msgspec.json.encode(content)
+
+
+def auth(username: str) -> httpx.BasicAuth:
+    """The credentials of a user of the programme."""
+    return ADMIN if username == "admin" else httpx.BasicAuth(username, PASSWORDS[username])
 
 
 def attribute(role: str, value: str | None) -> Json:

@@ -40,6 +40,11 @@ class Actor(Struct, frozen=True):
         return self.everything or unit in self.capture or (not closed and unit in self.search)
 
     @property
+    def searches_everywhere(self) -> bool:
+        """Whether the user may look into every unit (orgUnitMode=ALL)."""
+        return self.has("F_TRACKED_ENTITY_INSTANCE_SEARCH_IN_ALL_ORGUNITS")
+
+    @property
     def snapshot(self) -> dict[str, str]:
         """The user as rows remember who wrote them."""
         return {

@@ -217,10 +217,63 @@ select value from unnest(:values::text[]) with ordinality as x(value, place)
                       and r.expires > :now::timestamptz)
  order by place;
 
--- name: reserve(attribute, key, now, expires, values)!
+-- name: reserve(attribute, key, now, expires, values)
+-- Gives those that are now held for the caller: what somebody else holds stays theirs until it expires.
 insert into reserved_value (attribute, value, key, created, expires)
 select :attribute, value, :key, :now::timestamptz, :expires::timestamptz from unnest(:values::text[]) as value
-on conflict (attribute, value) do update set key = excluded.key, created = excluded.created, expires = excluded.expires;
+on conflict (attribute, value) do update
+   set key = excluded.key, created = excluded.created, expires = excluded.expires
+ where reserved_value.expires < :now::timestamptz
+returning value;
 
 -- name: drop_expired_reservations(now)!
 delete from reserved_value where expires < :now::timestamptz;
+
+-- name: tree_entities(ids)
+select id, uid, type, org_unit, inactive, potential_duplicate, deleted, geometry::text as geometry, stored_by,
+       created_at, updated_at, created_at_client, updated_at_client, created_by::text as created_by,
+       updated_by::text as updated_by
+  from tracked_entity where id = any(:ids::bigint[]);
+
+-- name: tree_values(ids)
+select tracked_entity, attribute, value, stored_by, created_at, updated_at
+  from attribute_value where tracked_entity = any(:ids::bigint[]) order by tracked_entity, attribute;
+
+-- name: tree_owners(ids)
+select o.tracked_entity, t.uid, o.program, o.org_unit
+  from program_owner o join tracked_entity t on t.id = o.tracked_entity
+ where o.tracked_entity = any(:ids::bigint[]);
+
+-- name: tree_enrollments(ids, people, deleted)
+-- Enrolments by their own ids, or all of these people.
+select n.id, n.uid, n.tracked_entity as person, t.uid as tracked_entity, n.program, n.org_unit, n.status,
+       n.enrolled_at, n.occurred_at, n.completed_at, n.completed_by, n.follow_up, n.deleted,
+       n.geometry::text as geometry, n.stored_by, n.created_at, n.updated_at, n.created_at_client, n.updated_at_client,
+       n.created_by::text as created_by, n.updated_by::text as updated_by
+  from enrollment n join tracked_entity t on t.id = n.tracked_entity
+ where (n.id = any(:ids::bigint[]) or n.tracked_entity = any(:people::bigint[])) and (:deleted::boolean or not n.deleted)
+ order by n.id;
+
+-- name: tree_events(ids, enrollments, deleted)
+-- Events by their own ids, or all of these enrolments.
+select e.id, e.uid, e.enrollment as enrollment_id, n.uid as enrollment, t.uid as tracked_entity, e.program,
+       e.program_stage, e.org_unit, e.status, e.occurred_at, e.scheduled_at, e.completed_at, e.completed_by,
+       e.attribute_option_combo, e.attribute_category_options, e.assigned_user::text as assigned_user, e.deleted,
+       coalesce(n.follow_up, false) as follow_up, e.geometry::text as geometry, e.stored_by, e.created_at, e.updated_at,
+       e.created_at_client, e.updated_at_client, e.created_by::text as created_by, e.updated_by::text as updated_by,
+       e.data_values::text as data_values
+  from event e
+  left join enrollment n on n.id = e.enrollment
+  left join tracked_entity t on t.id = n.tracked_entity
+ where (e.id = any(:ids::bigint[]) or e.enrollment = any(:enrollments::bigint[])) and (:deleted::boolean or not e.deleted)
+ order by e.id;
+
+-- name: tree_notes(enrollments, events)
+select uid, enrollment, event, value, stored_by, stored_at, created_by::text as created_by
+  from note where enrollment = any(:enrollments::bigint[]) or event = any(:events::bigint[]) order by id;
+
+-- name: people_of_enrollments(ids)
+select id, uid, tracked_entity from enrollment where id = any(:ids::bigint[]);
+
+-- name: entity_place(uid)^
+select deleted, type from tracked_entity where uid = :uid;

@@ -1,0 +1,134 @@
+"""`GET /api/tracker/changes`: whose record changed, in commit order (docs/plan.md, "Change feed").
+
+An extension: a real DHIS2 answers 404 and its clients poll `updatedAfter`. The same person may come several times;
+bringing those together is the reader's business. The cursor is `<transaction>.<number>` of the outbox row read last.
+
+A row counts as settled once every transaction that began before it has ended. Only then is it given out, so nothing
+can turn up behind a cursor. Waiting readers are woken by NOTIFY on one connection for the whole application.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+from litestar import Litestar, Request, get
+
+from janani.kernel.telemetry import log
+from janani.registry.access import state_of
+from janani.registry.problems import Refusal
+from janani.registry.tracker import parameters
+from janani.registry.tracker.asking import asking
+from janani.registry.tracker.store import SQL
+
+AUTHORITY = "F_TRACKER_CHANGES"
+CHANNEL = "janani_tracker_change"
+MAX_LIMIT, MAX_WAIT_SECONDS = 5000, 60
+_UNSETTLED_SECONDS = 0.05  # a transaction that is still running ends soon, and tells nobody
+_UNHEARD_SECONDS = 5.0  # a wake-up call may be lost with its connection
+_CURSOR = re.compile(r"^(\d{1,19})\.(\d{1,19})$")
+Json = dict[str, Any]
+
+
+class WakeUp:
+    """Hears NOTIFY on one connection and wakes everybody who waits. Connects when somebody first waits."""
+
+    def __init__(self) -> None:
+        self._connection: asyncpg.Connection | None = None
+        self._signal = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def listen(self, dsn: str) -> None:
+        """Makes sure of the connection; without one readers look again every few seconds."""
+        async with self._lock:
+            if self._connection is not None and not self._connection.is_closed():
+                return
+            try:
+                self._connection = await asyncpg.connect(dsn, timeout=5)
+                await self._connection.add_listener(CHANNEL, self._heard)
+            except (OSError, asyncpg.PostgresError) as error:
+                log("registry").warning("change_feed_cannot_listen", reason=type(error).__name__)
+
+    def signal(self) -> asyncio.Event:
+        """The event that the next call sets; take it before looking, so that no call is missed."""
+        return self._signal
+
+    def _heard(self, *_: object) -> None:
+        ringing, self._signal = self._signal, asyncio.Event()
+        ringing.set()
+
+    async def close(self) -> None:
+        """Wakes everybody a last time and hangs up."""
+        self._heard()
+        if self._connection is not None and not self._connection.is_closed():
+            await self._connection.close(timeout=2)
+
+
+@asynccontextmanager
+async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Keeps the wake-up call for as long as the application runs."""
+    app.state.wake_up = wake_up = WakeUp()
+    try:
+        yield
+    finally:
+        await wake_up.close()
+
+
+@get("/api/tracker/changes", summary="Whose record changed (extension)")
+async def read_changes(request: Request[Any, Any, Any]) -> Json:
+    """Changes after the cursor `after`, at most `limit`; at once if there are any, else within `wait` seconds.
+
+    Raises Refusal: 403 without the authority F_TRACKER_CHANGES, 400 for a cursor that is none.
+    """
+    ask = await asking(request)
+    if not ask.actor.has(AUTHORITY):
+        raise Refusal(403, f"You don't have the required authority {AUTHORITY} for this.")
+    after, limit, wait = _parameters(dict(request.query_params.items()))
+    wake_up: WakeUp = request.app.state.wake_up
+    if wait:
+        await wake_up.listen(state_of(request).settings.database.dsn)
+    deadline = time.monotonic() + wait
+    while True:
+        signal = wake_up.signal()
+        changes, unsettled = await _read(ask.pool, after, limit)
+        left = deadline - time.monotonic()
+        if changes or left <= 0:
+            return {"changes": changes, "next": changes[-1]["cursor"] if changes else f"{after[0]}.{after[1]}"}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, _UNSETTLED_SECONDS if unsettled else _UNHEARD_SECONDS)):
+                await signal.wait()
+
+
+def _parameters(sent: dict[str, str]) -> tuple[tuple[str, int], int, int]:
+    unknown = sent.keys() - {"after", "limit", "wait"}
+    if unknown:
+        raise Refusal(400, f"Parameter {min(unknown)} is not supported here.")
+    found = _CURSOR.match(sent.get("after") or "0.0")
+    if found is None:
+        raise Refusal(400, "Parameter after is not a cursor of this feed.")
+    limit = parameters.number("limit", sent.get("limit", "500"), MAX_LIMIT)
+    wait = sent.get("wait", "20")
+    if not wait.isdigit() or int(wait) > MAX_WAIT_SECONDS:
+        raise Refusal(400, f"Value '{wait}' is not valid for parameter wait. It should be 0 to {MAX_WAIT_SECONDS}.")
+    return (found[1], int(found[2])), limit, int(wait)
+
+
+async def _read(pool: asyncpg.Pool, after: tuple[str, int], limit: int) -> tuple[list[Json], bool]:
+    """The settled changes after the cursor, and whether there are others that are not settled yet."""
+    rows = [row async for row in SQL.changes_after(pool, transaction=after[0], number=after[1], limit=limit)]
+    settled = [row for row in rows if row["settled"]]
+    changes = [
+        {
+            "cursor": f"{row['transaction']}.{row['number']}",
+            "trackedEntity": row["tracked_entity"],
+            "changedAt": row["changed_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        for row in settled
+    ]
+    return changes, len(settled) < len(rows)
+
+
+handlers = [read_changes]
