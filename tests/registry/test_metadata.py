@@ -37,7 +37,7 @@ async def test_nested_fields_follow_references_to_the_options_of_an_attribute(
     assert {
         "compulsory": True,
         "dataElement": {"id": "vuDExM32SZ6", "displayFormName": "Last menstrual period (LMP)", "valueType": "DATE"},
-    } in registration["programStageDataElements"]  # noqa: E501
+    } in registration["programStageDataElements"]
 
 
 async def test_filters_order_and_pages(registry: Client, programme: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_referred_to_can_not_be_deleted(registry: Client, programm
 
 
 async def test_an_unknown_type_is_refused_in_words(registry: Client) -> None:
-    answer = await registry.get("/api/dashboards", auth=ADMIN)
+    answer = await registry.get("/api/unicorns", auth=ADMIN)
     assert answer.status_code == 404
     assert answer.json()["status"] == "ERROR"
 

@@ -17,6 +17,7 @@ from janani.kernel.postgres import json_of, open_pool
 from janani.kernel.secrets import MissingSecret, secret, write_private
 from janani.registry import access, login, oauth, oauth_ends, routes, system
 from janani.registry.metadata import handlers as metadata
+from janani.registry.metadata import writing
 from janani.registry.metadata.snapshot import SQL, Store
 from janani.registry.passwords import Passwords, hashed
 from janani.registry.paths import accepting_versions
@@ -71,6 +72,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             *routes.handlers,
             *tracker,
             *metadata.handlers,
+            *writing.handlers,
             pages.assets(),
         ],
         render_error=render_error,

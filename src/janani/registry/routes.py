@@ -3,7 +3,7 @@
 import base64
 import fnmatch
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from litestar import HttpMethod, Request, Response, route
@@ -16,6 +16,13 @@ from janani.registry.users import User
 _Request = Request[Any, Any, Any]
 Json = dict[str, Any]
 DEFAULT_TIMEOUT_SECONDS = 5
+MAX_ANSWER_BYTES = 20 * 1024 * 1024
+_AUTHENTICATION = {
+    "http-basic": ("username", "password"),
+    "api-token": ("token",),
+    "api-headers": ("headers",),
+    "api-query-params": ("queryParams",),
+}
 _FORWARDED = frozenset(
     """accept accept-language x-requested-with user-agent cache-control if-match if-none-match if-modified-since
     if-range if-unmodified-since forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto
@@ -48,36 +55,68 @@ async def run(request: _Request, route_id: FromPath[str], sub_path: FromPath[str
         raise Refusal(503, "The Route's host is not among the allowed ones (route_hosts).")
     url = target(found["url"], sub_path.lstrip("/"))
     headers, extra = upstream_headers(request, found, state.routes.opened(found), user)
-    query = urlencode([*request.query_params.multi_items(), *extra.items()])
-    timeout = float(found.get("responseTimeoutSeconds", DEFAULT_TIMEOUT_SECONDS))
+    query = urlencode(
+        [*((name, value) for name, value in request.query_params.multi_items() if name not in extra), *extra.items()]
+    )
+    upstream = state.http.build_request(
+        request.method,
+        f"{url}{'&' if '?' in url else '?'}{query}" if query else url,
+        headers=headers,
+        content=await request.body(),
+        timeout=float(found.get("responseTimeoutSeconds", DEFAULT_TIMEOUT_SECONDS)),
+    )
+    answer, content = await _answer(state.http, upstream)
+    returned = {name: value for name, value in answer.headers.items() if name in _RETURNED}
+    return Response(content, status_code=answer.status_code, headers=returned, media_type=returned.get("content-type"))
+
+
+async def _answer(http: httpx.AsyncClient, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+    """The upstream's answer and its body. Raises Refusal (502, 504)."""
     try:
-        answer = await state.http.request(
-            request.method,
-            f"{url}?{query}" if query else url,
-            headers=headers,
-            content=await request.body(),
-            timeout=timeout,
-        )
+        answer = await http.send(request, stream=True)
+        try:
+            content = b""
+            async for part in answer.aiter_bytes():
+                content += part
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise Refusal(502, "The answer of the service behind this Route is too large.")
+        finally:
+            await answer.aclose()
     except httpx.TimeoutException as error:
         raise Refusal(504, "The service behind this Route did not answer in time.") from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Refusal(502, "The service behind this Route can't be reached.") from error
-    returned = {name: value for name, value in answer.headers.items() if name in _RETURNED}
-    return Response(
-        answer.content, status_code=answer.status_code, headers=returned, media_type=returned.get("content-type")
-    )
+    return answer, content
+
+
+def check(found: Json, hosts: list[str]) -> None:
+    """Raises Refusal (409) for a Route that could not be run (Web API §5)."""
+    url, auth = str(found.get("url", "")), found.get("auth") or {}
+    seconds = found.get("responseTimeoutSeconds", DEFAULT_TIMEOUT_SECONDS)
+    if url and not host_allowed(url, hosts):
+        raise Refusal(409, f"Route {found['id']}: its URL must be http(s) and its host among the allowed ones.")
+    if not isinstance(seconds, int) or not 1 <= seconds <= 60:
+        raise Refusal(409, f"Route {found['id']}: responseTimeoutSeconds must be from 1 to 60.")
+    if auth and auth.get("type") not in _AUTHENTICATION:
+        kinds = ", ".join(_AUTHENTICATION)
+        raise Refusal(409, f"Route {found['id']}: authentication is not supported; use one of {kinds}.")
+    given = set(auth) - {"type", "sealed"}
+    if given and not given >= set(_AUTHENTICATION[auth["type"]]):
+        raise Refusal(409, f"Route {found['id']}: {auth['type']} needs {', '.join(_AUTHENTICATION[auth['type']])}.")
 
 
 def may_run(user: User, found: Json) -> bool:
-    """Whether `user` has any of the Route's authorities (or ALL), or reads it when it names none."""
+    """Whether `user` has any of the Route's authorities, or it names none and is shared with them (as from 2.42.5)."""
     needed = found.get("authorities") or []
-    return any(user.has(each) for each in needed) if needed else user.may_read(found)
+    return any(user.has(each) for each in needed) if needed else user.granted(found, 2, "r")
 
 
 def host_allowed(url: str, patterns: list[str]) -> bool:
     """Whether scheme, host and port of `url` match one of `patterns` (`https://*`, `http://localhost:8090`)."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
+        return False
+    if parts.username is not None or parts.password is not None:
         return False
     return any(fnmatch.fnmatchcase(f"{parts.scheme}://{parts.netloc}", pattern.rstrip("/")) for pattern in patterns)
 
@@ -90,7 +129,7 @@ def target(url: str, sub_path: str) -> str:
         return url
     if any(step in ("..", ".") for step in sub_path.split("/")):
         raise Refusal(400, "The path after run may not go up.")
-    return url.removesuffix("**") + sub_path
+    return url.removesuffix("**") + quote(sub_path, safe="/$:@!*'(),;=&+~")
 
 
 def upstream_headers(request: _Request, found: Json, auth: Json, user: User) -> tuple[dict[str, str], dict[str, str]]:

@@ -34,23 +34,42 @@ class User(Struct, frozen=True):
 
     def may_read(self, one: Json) -> bool:
         """Whether sharing lets the user see the object (Web API §9); objects without sharing are everybody's."""
-        sharing = one.get("sharing")
-        if "ALL" in self.authorities or not sharing:
-            return True
+        return not one.get("sharing") or self.granted(one, 0, "r")
+
+    def may_write(self, one: Json) -> bool:
+        """Whether sharing lets the user change the object; without sharing their authorities decide alone."""
+        return not one.get("sharing") or self.granted(one, 1, "w")
+
+    def granted(self, one: Json, place: int, letter: str) -> bool:
+        """Whether any access string that holds for the user has `letter` at `place` (0, 1 object; 2, 3 its data)."""
+        sharing = one.get("sharing") or {}
         groups = sharing.get("userGroups") or {}
-        granted = [
+        strings = [
             sharing.get("public") or "",
             (sharing.get("users") or {}).get(self.uid, {}).get("access", ""),
             *(groups.get(group, {}).get("access", "") for group in self.groups),
         ]
-        return sharing.get("owner") == self.uid or any(access[:1] == "r" for access in granted)
+        owns = "ALL" in self.authorities or sharing.get("owner") == self.uid
+        return owns or any(access[place : place + 1] == letter for access in strings)
+
+    def access(self, one: Json) -> Json:
+        """The read-only `access` member of the object, as this user sees it (Web API §4.5)."""
+        write = self.may_write(one)
+        data = {"read": self.granted(one, 2, "r"), "write": self.granted(one, 3, "w")}
+        rights = {"read": self.may_read(one), "update": write, "write": write, "delete": write, "manage": write}
+        return rights | {"externalize": False, "data": data}
 
 
 def user(snapshot: Snapshot, uid: str) -> User | None:
-    """The user `uid` with the rights of all their roles."""
-    one = snapshot.get("users", uid)
-    if one is None:
-        return None
+    """The user `uid` with the rights of all their roles; worked out once a snapshot."""
+    known: User | None = snapshot.memo.get(uid)
+    if known is None and (one := snapshot.get("users", uid)) is not None:
+        known = snapshot.memo[uid] = _user(snapshot, one)
+    return known
+
+
+def _user(snapshot: Snapshot, one: Json) -> User:
+    uid = one["id"]
     roles = (snapshot.get("userRoles", each["id"]) or {} for each in one.get("userRoles", ()))
     own_groups = {each["id"] for each in one.get("userGroups", ())}
     groups = {

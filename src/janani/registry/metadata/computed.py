@@ -25,6 +25,8 @@ def _display_names(one: dict[str, Any]) -> None:
         one["displayShortName"] = one["shortName"]
     if "valueType" in one or "formName" in one:
         one["displayFormName"] = one.get("formName") or name
+    if "optionSet" in one and "valueType" in one:
+        one["optionSetValue"] = True
     if one.get("description"):
         one["displayDescription"] = one["description"]
 
@@ -33,6 +35,7 @@ def _org_units(units: dict[str, dict[str, Any]]) -> None:
     for unit in units.values():
         unit["path"] = _path(unit, units)
         unit["level"] = unit["path"].count("/")
+        unit["ancestors"] = [{"id": uid} for uid in unit["path"].split("/")[1:-1]]
         unit.setdefault("children", [])
     for unit in units.values():
         parent = units.get(unit.get("parent", {}).get("id", ""))

@@ -16,7 +16,8 @@ _PRESETS = {
     ":identifiable": ("id", "name", "code", "created", "lastUpdated", "href"),
     ":nameable": ("id", "name", "code", "created", "lastUpdated", "href", "shortName", "description"),
 }
-_WHOLE = ("*", ":all", ":owner", ":persisted")
+_WHOLE, _OWNED = ("*", ":all"), (":owner", ":persisted")
+_NOT_OWNED = frozenset(("access", "href", "leaf", "children", "ancestors", "optionSetValue"))
 _MAX_DEPTH = 12
 
 
@@ -85,6 +86,9 @@ def select(one: Json, selection: Selection, resolve: Resolve) -> Json:
     for item in selection.items:
         if item.name in _WHOLE:
             chosen |= {name: _plain(name, value) for name, value in one.items()}
+        elif item.name in _OWNED:
+            owned = (name for name in one if name not in _NOT_OWNED and not name.startswith("display"))
+            chosen |= {name: _plain(name, one[name]) for name in owned}
         elif item.name == ":simple":
             chosen |= {name: value for name, value in one.items() if not isinstance(value, dict | list)}
         elif item.name in _PRESETS:

@@ -1,171 +1,132 @@
-"""`/api/metadata` and `/api/{type}`: reading with fields, filters and pages; importing packages and single objects."""
+"""`/api/{type}` and `GET /api/metadata`: reading with fields, filters, orders and pages. Writing is in `writing`."""
 
-from typing import Any, get_args
+import hashlib
+from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
-from litestar import Request, Response, delete, get, post, put
+from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from janani.registry.access import state_of, user_of
-from janani.registry.metadata import importer
-from janani.registry.metadata.fields import parse, select
+from janani.registry.metadata import org_units
+from janani.registry.metadata.fields import parse
 from janani.registry.metadata.filters import compile_filters, sorted_by
-from janani.registry.metadata.importer import Plan, Strategy
-from janani.registry.metadata.snapshot import Snapshot
-from janani.registry.metadata.storing import save
-from janani.registry.metadata.types import CLASSES, klass, singular
-from janani.registry.problems import Refusal, not_found, web_message
-from janani.registry.users import User
+from janani.registry.metadata.shown import View
+from janani.registry.metadata.types import CLASSES, singular
+from janani.registry.problems import Refusal, not_found
 
 Json = dict[str, Any]
 _Request = Request[Any, Any, Any]
 # Where a longer fixed path begins with a type, the router wants that type spelt out too.
-_SPELT_OUT = ("routes", "trackedEntityAttributes")
-_LISTS = ["/api/{kind:str}", *(f"/api/{kind}" for kind in _SPELT_OUT)]
-_OBJECTS = ["/api/{kind:str}/{uid:str}", *(f"/api/{kind}/{{uid:str}}" for kind in _SPELT_OUT)]
+_SPELT_OUT = ("programs", "routes", "trackedEntityAttributes")
+LISTS = ["/api/{kind:str}", *(f"/api/{kind}" for kind in _SPELT_OUT)]
+OBJECTS = ["/api/{kind:str}/{uid:str}", *(f"/api/{kind}/{{uid:str}}" for kind in _SPELT_OUT)]
 _DEFAULT_LIST, _DEFAULT_ONE = "id,displayName", "*"
-_CONFLICT = "One or more errors occurred, please see full details in import report."
 
 
-@get(_LISTS, summary="List metadata objects")
-async def list_objects(request: _Request) -> Response[Json]:
+@get(LISTS, summary="List metadata objects")
+async def list_objects(request: _Request) -> Response[Any]:
     """Objects of a type (Web API §4.1): `fields`, `filter`, `rootJunction`, `query`, `order`, paging."""
-    kind = _kind(request)
-    snapshot, user = await _reading(request, kind)
-    texts = request.query_params.getall("filter", [])
-    if query := request.query_params.get("query"):
-        texts = [*texts, f"identifiable:token:{query}"]
-    matches = compile_filters(texts, request.query_params.get("rootJunction", "AND"), snapshot.get)
-    readable = [one for one in snapshot.objects(kind) if user.may_read(one) and matches(one)]
-    ordered = sorted_by(
-        readable, [each for text in request.query_params.getall("order", []) for each in text.split(",")]
-    )
+    kind = kind_of(request)
+    view = await view_of(request, kind)
+    if (unchanged := not_modified(request, view)) is not None:
+        return unchanged
+    found = _matching(request, view, kind, request.query_params.getall("filter", []))
+    if kind == "organisationUnits":
+        found = org_units.within(found, view.user, request.query_params)
+    ordered = found
+    orders = [each for text in request.query_params.getall("order", []) for each in text.split(",")]
+    if orders or request.query_params.get("levelSorted") != "true":
+        ordered = sorted_by(found, orders)
     shown, pager = _page(request, ordered)
     selection = parse(",".join(request.query_params.getall("fields", [])) or _DEFAULT_LIST)
-    rows = [select(_public(kind, one), selection, snapshot.get) for one in shown]
-    return Response(({"pager": pager} if pager else {}) | {kind: rows})
+    rows = [view.shown(kind, one, selection) for one in shown]
+    return Response(({"pager": pager} if pager else {}) | {kind: rows}, headers=_tag(request, view))
 
 
-@get(_OBJECTS, summary="One metadata object")
-async def read_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
+@get(OBJECTS, summary="One metadata object")
+async def read_object(request: _Request, uid: FromPath[str]) -> Response[Any]:
     """One object (Web API §4.1). 404 (E1005) when it is not there or not hers to see."""
-    kind = _kind(request)
-    snapshot, user = await _reading(request, kind)
-    one = snapshot.find(kind, uid) if kind == "routes" else snapshot.get(kind, uid)
-    if one is None or not user.may_read(one):
-        raise not_found(singular(kind), uid)
+    kind = kind_of(request)
+    view = await view_of(request, kind)
+    if (unchanged := not_modified(request, view)) is not None:
+        return unchanged
+    one = _one(view, kind, uid)
     selection = parse(",".join(request.query_params.getall("fields", [])) or _DEFAULT_ONE)
-    return Response(select(_public(kind, one), selection, snapshot.get))
+    if kind == "organisationUnits" and (several := org_units.around(one, view.snapshot, request.query_params)):
+        rows = [view.shown(kind, each, selection) for each in several]
+        return Response({kind: rows}, headers=_tag(request, view))
+    return Response(view.shown(kind, one, selection), headers=_tag(request, view))
 
 
-@post("/api/metadata", status_code=200, summary="Import a metadata package")
-async def import_package(request: _Request) -> Response[Json]:
-    """A package (Web API §4.3): everything or nothing. 409 with the report when anything is wrong."""
-    user = await user_of(request)
-    user.require("F_METADATA_IMPORT")
-    package = _body(await request.body())
-    _refuse_unsupported(request, package)
-    strategy = request.query_params.get("importStrategy", "CREATE_AND_UPDATE")
-    if strategy not in get_args(Strategy):
-        raise Refusal(400, f"Value {strategy!r} is not valid for parameter importStrategy.")
-    only_check = request.query_params.get("importMode", "COMMIT").upper() == "VALIDATE"
-    found = await _import(request, package, strategy, store=not only_check)
-    body = importer.report(found, stored_any=not found.faults)
-    status = 409 if found.faults else 200
-    return Response(web_message(status, _CONFLICT if found.faults else "", response=body), status_code=status)
+@get(
+    ["/api/{kind:str}/{uid:str}/{member:str}", "/api/programs/{uid:str}/{member:str}"],
+    summary="One property of a metadata object",
+)
+async def read_property(request: _Request, uid: FromPath[str], member: FromPath[str]) -> Json:
+    """`{"<property>": …}` of one object (Web API §4.1)."""
+    kind = kind_of(request)
+    view = await view_of(request, kind)
+    fields = ",".join(request.query_params.getall("fields", []))
+    selection = parse(f"{member}[{fields}]" if fields else member)
+    found = view.shown(kind, _one(view, kind, uid), selection)
+    if not found:
+        raise Refusal(404, f"Property {member} does not exist on {singular(kind)}.")
+    return found
+
+
+@get("/api/programs/orgUnits", summary="Organisation units of programmes")
+async def units_of_programs(request: _Request) -> dict[str, list[str]]:
+    """Programme uid → unit uids, of the programmes in `programs` that the caller may see."""
+    view = await view_of(request, "programs")
+    wanted = request.query_params.get("programs", "").split(",")
+    return org_units.of_programs(view.snapshot, view.user, wanted)
+
+
+@get("/api/identifiableObjects/{uid:str}", summary="An object of any type")
+async def read_any(request: _Request, uid: FromPath[str]) -> Json:
+    """The object with `uid`, whatever its type."""
+    view = await view_of(request, "")
+    for kind in CLASSES:
+        if kind not in _GUARDED and (one := view.resolve(kind, uid)) is not None:
+            return view.shown(kind, one, parse(request.query_params.get("fields") or "id,code,name,displayName,href"))
+    raise not_found("IdentifiableObject", uid)
 
 
 @get("/api/metadata", summary="Export metadata")
 async def export_package(request: _Request) -> Response[Json]:
-    """A package of the types asked for (`programs=true`), or of all (Web API §4.2)."""
+    """A package of the types asked for (`programs=true`), or of all (Web API §4.2).
+
+    `fields` and `filter` hold for all types, `programs:fields` and `programs:filter` for one.
+    """
+    view = await view_of(request, "")
+    view.user.require("F_METADATA_EXPORT")
+    parameters = request.query_params
+    wanted = [kind for kind in CLASSES if parameters.get(kind) == "true"] or list(CLASSES)
+    package: Json = {}
+    for kind in wanted:
+        filters = [*parameters.getall("filter", []), *parameters.getall(f"{kind}:filter", [])]
+        fields = parameters.getall(f"{kind}:fields", []) or parameters.getall("fields", [])
+        selection = parse(",".join(fields) or ":owner")
+        rows = [view.shown(kind, one, selection) for one in sorted_by(_matching(request, view, kind, filters), [])]
+        package |= {kind: rows} if rows else {}
+    system = {"id": state_of(request).system_id, "date": state_of(request).clock().isoformat()}
+    return Response({"system": system} | package)
+
+
+_GUARDED = ("oAuth2Clients", "userRoles")
+
+
+async def view_of(request: _Request, kind: str) -> View:
+    """What the caller sees. Clients and roles are for those who may export metadata."""
     user = await user_of(request)
-    user.require("F_METADATA_EXPORT")
-    snapshot = await state_of(request).metadata.current()
-    wanted = [kind for kind in CLASSES if request.query_params.get(kind) == "true"] or list(CLASSES)
-    selection = parse(request.query_params.get("fields") or ":owner")
-    return Response(
-        {
-            kind: [
-                select(_public(kind, one), selection, snapshot.get)
-                for one in sorted_by(list(snapshot.objects(kind)), [])
-            ]
-            for kind in wanted
-            if any(True for _ in snapshot.objects(kind))
-        }
-    )
-
-
-@post(_LISTS, summary="Create a metadata object")
-async def create_object(request: _Request) -> Response[Json]:
-    """Creates one object (Web API §4.1): 201 with its uid, 409 with the faults."""
-    return await _write_one(request, _body(await request.body()), "CREATE")
-
-
-@put(_OBJECTS, summary="Replace a metadata object")
-async def replace_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
-    """Replaces one object whole (Web API §4.1)."""
-    return await _write_one(request, _body(await request.body()) | {"id": uid}, "UPDATE")
-
-
-@delete(_OBJECTS, status_code=200, summary="Delete a metadata object")
-async def delete_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
-    """Deletes one object; 409 (E4030) while something refers to it."""
-    return await _write_one(request, {"id": uid}, "DELETE")
-
-
-async def _write_one(request: _Request, one: Json, strategy: Strategy) -> Response[Json]:
-    user = await user_of(request)
-    kind = _kind(request)
-    user.require(_authority(kind, strategy))
-    store = state_of(request)
-    if kind == "routes" and strategy != "DELETE":
-        one = store.routes.sealed(one, (await store.metadata.current()).get(kind, str(one.get("id", ""))))
-    if strategy != "CREATE" and (await store.metadata.current()).get(kind, one["id"]) is None:
-        raise not_found(singular(kind), one["id"])
-    found = await _import(request, {kind: [one]}, strategy, store=True)
-    done = found.written + found.deleted
-    uid = done[0][1]["id"] if done else one.get("id", "")
-    errors = importer.errors(found)
-    body = {"responseType": "ObjectReport", "uid": uid, "klass": klass(kind), "errorReports": errors}
-    status = 409 if errors else 201 if strategy == "CREATE" else 200
-    headers = {"location": f"{store.settings.registry.url}/api/{kind}/{uid}"} if status == 201 else {}
-    return Response(
-        web_message(status, _CONFLICT if errors else "", response=body), status_code=status, headers=headers
-    )
-
-
-async def _import(request: _Request, package: Json, strategy: Any, *, store: bool) -> Plan:
-    state = state_of(request)
-    snapshot = await state.metadata.current()
-    if "routes" in package and strategy != "DELETE":
-        routes = [state.routes.sealed(one, snapshot.get("routes", str(one.get("id", "")))) for one in package["routes"]]
-        package = package | {"routes": routes}
-    found = importer.plan(package, snapshot, strategy)
-    if store and not found.faults:
-        await save(state.pool, state.metadata, found, package)
-    return found
-
-
-def _refuse_unsupported(request: _Request, package: Json) -> None:
-    if request.query_params.get("atomicMode", "ALL").upper() not in ("ALL", "OBJECT"):
-        raise Refusal(400, "atomicMode NONE is not supported: a package is imported whole or not at all.")
-    if request.query_params.get("async") == "true":
-        raise Refusal(400, "async metadata import is not supported: leave async away.")
-    if request.query_params.get("identifier", "UID").upper() != "UID":
-        raise Refusal(400, "Only identifier=UID is supported.")
-    if unknown := importer.unknown_types(package):
-        raise Refusal(409, f"Metadata of type {', '.join(unknown)} is not supported by this server.")
-
-
-async def _reading(request: _Request, kind: str) -> tuple[Snapshot, User]:
-    user = await user_of(request)
-    if kind in ("oAuth2Clients", "userRoles"):
+    if kind in _GUARDED:
         user.require("F_METADATA_EXPORT")
-    return await state_of(request).metadata.current(), user
+    state = state_of(request)
+    return View(await state.metadata.current(), user, state.settings.registry.url)
 
 
-def _kind(request: _Request) -> str:
+def kind_of(request: _Request) -> str:
     """The type the path names: /api/<kind>/... Raises Refusal (404) for one this server does not keep."""
     kind = request.scope["path"].split("/")[2]
     if kind not in CLASSES:
@@ -173,20 +134,32 @@ def _kind(request: _Request) -> str:
     return kind
 
 
-def _authority(kind: str, strategy: Strategy) -> str:
-    names = {"organisationUnits": "ORGANISATIONUNIT", "dataElements": "DATAELEMENT", "users": "USER", "routes": "ROUTE"}
-    name = names.get(kind, singular(kind).upper())
-    public = "" if kind in ("organisationUnits", "users") else "_PUBLIC"
-    return f"F_{name}_DELETE" if strategy == "DELETE" else f"F_{name}{public}_ADD"
-
-
-def _public(kind: str, one: Json) -> Json:
-    """`one` without its secrets; of a Route's authentication only the type is shown."""
-    if kind == "routes" and "auth" in one:
-        return one | {"auth": {"type": one["auth"].get("type")}}
-    if kind == "oAuth2Clients":
-        return {name: value for name, value in one.items() if name != "clientSecret"}
+def _one(view: View, kind: str, uid: str) -> Json:
+    found = view.snapshot.find(kind, uid) if kind == "routes" else view.snapshot.get(kind, uid)
+    one = view.resolve(kind, found["id"]) if found is not None else None
+    if one is None:
+        raise not_found(singular(kind), uid)
     return one
+
+
+def _matching(request: _Request, view: View, kind: str, filters: list[str]) -> list[Json]:
+    query = request.query_params.get("query")
+    texts = [*filters, f"identifiable:token:{query}"] if query else filters
+    matches = compile_filters(texts, request.query_params.get("rootJunction", "AND"), view.resolve)
+    return [one for one in view.objects(kind) if matches(one)]
+
+
+def not_modified(request: _Request, view: View) -> Response[Any] | None:
+    """304 when the caller has what they would get now (`If-None-Match`)."""
+    tag = _tag(request, view)
+    return Response(None, status_code=304, headers=tag) if request.headers.get("if-none-match") == tag["etag"] else None
+
+
+def _tag(request: _Request, view: View) -> dict[str, str]:
+    """An answer is made of the metadata, who asks, and what is asked."""
+    asked = f"{view.snapshot.version} {view.user.uid} {request.scope['path']}?{request.scope['query_string']!r}"
+    digest = hashlib.md5(asked.encode(), usedforsecurity=False).hexdigest()
+    return {"etag": f'"0{digest}"', "cache-control": "no-cache, private"}
 
 
 def _page(request: _Request, ordered: list[Json]) -> tuple[list[Json], Json | None]:
@@ -199,7 +172,8 @@ def _page(request: _Request, ordered: list[Json]) -> tuple[list[Json], Json | No
 
     def link(number: int) -> str:
         others = [(name, value) for name, value in parameters.multi_items() if name != "page"]
-        return f"{state_of(request).settings.registry.url}{request.url.path}?{urlencode([*others, ('page', number)])}"
+        path = request.scope["path"]
+        return f"{state_of(request).settings.registry.url}{path}?{urlencode([*others, ('page', number)])}"
 
     if page < pages:
         pager["nextPage"] = link(page + 1)
@@ -216,11 +190,4 @@ def _positive(text: str | None, default: int) -> int:
     return int(text)
 
 
-def _body(content: bytes) -> Json:
-    try:
-        return msgspec.json.decode(content, type=Json)
-    except msgspec.DecodeError as error:
-        raise Refusal(400, f"Invalid JSON: {error}") from error
-
-
-handlers = [list_objects, read_object, import_package, export_package, create_object, replace_object, delete_object]
+handlers = [list_objects, read_object, read_property, units_of_programs, read_any, export_package]

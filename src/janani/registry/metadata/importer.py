@@ -9,12 +9,20 @@ from msgspec import Struct, field
 
 from janani.kernel.ids import is_uid, uid
 from janani.registry.metadata.snapshot import Snapshot
-from janani.registry.metadata.types import CLASSES, NAMELESS, REFERENCES, REQUIRED, klass, singular
+from janani.registry.metadata.types import CLASSES, NAMELESS, REFERENCES, REQUIRED, UNCHECKED, klass, singular
+from janani.registry.problems import Refusal
 
 Json = dict[str, Any]
 Strategy = Literal["CREATE_AND_UPDATE", "CREATE", "UPDATE", "DELETE"]
-_COMPUTED = ("created", "lastUpdated", "displayName", "displayShortName", "displayFormName", "displayDescription")
-_NOT_STORED = {"users": ("password", "lastLogin"), "organisationUnits": ("children", "leaf", "displayName")}
+_COMPUTED = frozenset(
+    """created lastUpdated createdBy lastUpdatedBy displayName displayShortName displayFormName displayDescription
+    access href optionSetValue favorite favorites""".split()  # noqa: SIM905
+)
+_NOT_STORED = {
+    "users": frozenset(("password", "lastLogin")),
+    "organisationUnits": frozenset(("children", "leaf", "ancestors", "path", "level")),
+}
+_OLD_SHARING = ("publicAccess", "externalAccess", "userAccesses", "userGroupAccesses")
 
 
 class Fault(Struct, frozen=True):
@@ -42,7 +50,7 @@ class Plan(Struct):
 
 
 def plan(package: Json, snapshot: Snapshot, strategy: Strategy) -> Plan:
-    """What importing `package` means, and everything that is wrong with it."""
+    """What importing `package` (by `with_uids`) means, and everything that is wrong with it."""
     found = Plan()
     sent = _sent(package, found)
     known = {(kind, one["id"]) for kind, one in sent}
@@ -76,7 +84,10 @@ def plan(package: Json, snapshot: Snapshot, strategy: Strategy) -> Plan:
             )
         else:
             found.faults += _faults(kind, one, known, snapshot)
-            (found.updated if exists else found.created).append((kind, stored(kind, one)))
+            kept = stored(kind, one)
+            if "sharing" not in kept and (old := snapshot.get(kind, one["id"])) and old.get("sharing"):
+                kept["sharing"] = old["sharing"]  # left away: as it was, never open to everybody
+            (found.updated if exists else found.created).append((kind, kept))
     if strategy == "DELETE":
         found.faults += _still_used(found.deleted, snapshot)
     else:
@@ -90,8 +101,27 @@ def _reference_words(words: str, kind: str, one: Json) -> str:
 
 def stored(kind: str, one: Json) -> Json:
     """`one` as it is kept: without what is computed and without what proves who someone is."""
-    left_out = {*_COMPUTED, *_NOT_STORED.get(kind, ())}
-    return {name: value for name, value in one.items() if name not in left_out and value is not None}
+    left_out = _COMPUTED | _NOT_STORED.get(kind, frozenset()) | frozenset(_OLD_SHARING)
+    kept = {name: value for name, value in one.items() if name not in left_out and value is not None}
+    if kept.get("sharing") is None and any(name in one for name in _OLD_SHARING):
+        kept["sharing"] = _sharing_of_old(one)
+    return kept
+
+
+def _sharing_of_old(one: Json) -> Json:
+    """`sharing` from the members that older clients send instead (Web API §9)."""
+
+    def by_uid(rows: list[Json]) -> Json:
+        return {
+            row["id"]: {"id": row["id"], "access": row["access"]} for row in rows if "id" in row and "access" in row
+        }
+
+    return {
+        "public": one.get("publicAccess") or "--------",
+        "external": bool(one.get("externalAccess")),
+        "users": by_uid(one.get("userAccesses") or []),
+        "userGroups": by_uid(one.get("userGroupAccesses") or []),
+    }
 
 
 def report(found: Plan, *, stored_any: bool) -> Json:
@@ -144,19 +174,20 @@ def _error(fault: Fault) -> Json:
     return body | ({"errorProperty": fault.property} if fault.property else {})
 
 
+def with_uids(package: Json) -> Json:
+    """The lists of objects in `package`; those without a uid get one. Raises Refusal (400) for what is no object."""
+    lists = {kind: objects for kind, objects in package.items() if kind in CLASSES and isinstance(objects, list)}
+    if not all(isinstance(one, dict) for objects in lists.values() for one in objects):
+        raise Refusal(400, "Every member of a list of metadata must be an object.")
+    return {kind: [one | {"id": str(one.get("id") or uid())} for one in objects] for kind, objects in lists.items()}
+
+
 def _sent(package: Json, found: Plan) -> list[tuple[str, Json]]:
-    """The package's objects with their types; those without a uid get one."""
-    sent: list[tuple[str, Json]] = []
-    for kind, objects in package.items():
-        if kind not in CLASSES or not isinstance(objects, list):
-            continue
-        for one in objects:
-            one = one if one.get("id") else one | {"id": uid()}
-            if not is_uid(str(one["id"])):
-                found.faults.append(
-                    Fault(kind, str(one["id"]), "E4014", f"Invalid UID `{one['id']}` for property `id`.", "id")
-                )
-            sent.append((kind, one))
+    """The package's objects with their types."""
+    sent = [(kind, one) for kind, objects in package.items() for one in objects]
+    for kind, one in sent:
+        if not is_uid(one["id"]):
+            found.faults.append(Fault(kind, one["id"], "E4014", f"Invalid UID `{one['id']}` for property `id`.", "id"))
     return sent
 
 
@@ -204,6 +235,8 @@ def references(value: Any, place: str = "") -> list[tuple[str, str, str]]:
             continue
         for each in member if isinstance(member, list) else [member]:
             if not isinstance(each, dict):
+                continue
+            if name in UNCHECKED:
                 continue
             if name in REFERENCES and "id" in each:
                 found.append((name, REFERENCES[name], str(each["id"])))

@@ -23,10 +23,11 @@ _LOOK_SECONDS = 1.0
 
 
 class Snapshot:
-    """Every metadata object by type and uid, as of `version`."""
+    """Every metadata object by type and uid, as of `version`; `memo` keeps what is worked out from it."""
 
     def __init__(self, version: int, objects: dict[str, dict[str, dict[str, Any]]]) -> None:
         self.version = version
+        self.memo: dict[str, Any] = {}
         self._objects = objects
 
     def objects(self, kind: str) -> Iterable[dict[str, Any]]:

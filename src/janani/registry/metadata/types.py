@@ -3,38 +3,58 @@
 from typing import Any
 
 CLASSES = {
+    "aggregateDataExchanges": "dataexchange.aggregate.AggregateDataExchange",
     "attributes": "attribute.Attribute",
     "categories": "category.Category",
     "categoryCombos": "category.CategoryCombo",
     "categoryOptionCombos": "category.CategoryOptionCombo",
     "categoryOptions": "category.CategoryOption",
+    "categoryOptionGroups": "category.CategoryOptionGroup",
     "constants": "constant.Constant",
+    "dashboards": "dashboard.Dashboard",
+    "dataElementGroups": "dataelement.DataElementGroup",
     "dataElements": "dataelement.DataElement",
+    "dataSets": "dataset.DataSet",
+    "eventFilters": "programstagefilter.EventFilter",
+    "eventVisualizations": "eventvisualization.EventVisualization",
+    "indicatorTypes": "indicator.IndicatorType",
+    "indicators": "indicator.Indicator",
+    "legendSets": "legend.LegendSet",
+    "maps": "mapping.Map",
     "oAuth2Clients": "security.oauth2.client.Dhis2OAuth2Client",
+    "optionGroupSets": "option.OptionGroupSet",
+    "optionGroups": "option.OptionGroup",
     "optionSets": "option.OptionSet",
     "options": "option.Option",
+    "organisationUnitGroupSets": "organisationunit.OrganisationUnitGroupSet",
     "organisationUnitGroups": "organisationunit.OrganisationUnitGroup",
     "organisationUnitLevels": "organisationunit.OrganisationUnitLevel",
     "organisationUnits": "organisationunit.OrganisationUnit",
     "programIndicators": "program.ProgramIndicator",
+    "programNotificationTemplates": "program.notification.ProgramNotificationTemplate",
     "programRuleActions": "programrule.ProgramRuleAction",
     "programRuleVariables": "programrule.ProgramRuleVariable",
     "programRules": "programrule.ProgramRule",
     "programSections": "program.ProgramSection",
     "programStageSections": "program.ProgramStageSection",
+    "programStageWorkingLists": "programstageworkinglist.ProgramStageWorkingList",
     "programStages": "program.ProgramStage",
     "programs": "program.Program",
     "relationshipTypes": "relationship.RelationshipType",
     "routes": "route.Route",
     "trackedEntityAttributes": "trackedentity.TrackedEntityAttribute",
+    "trackedEntityInstanceFilters": "trackedentityfilter.TrackedEntityFilter",
     "trackedEntityTypes": "trackedentity.TrackedEntityType",
     "userGroups": "user.UserGroup",
     "userRoles": "user.UserRole",
     "users": "user.User",
+    "visualizations": "visualization.Visualization",
 }
 
 # Members that refer to another object, and the type they refer to. The same name means the same everywhere.
 REFERENCES = {
+    "ancestors": "organisationUnits",
+    "attribute": "attributes",
     "categories": "categories",
     "categoryCombo": "categoryCombos",
     "categoryOptions": "categoryOptions",
@@ -46,6 +66,16 @@ REFERENCES = {
     "organisationUnits": "organisationUnits",
     "parent": "organisationUnits",
     "children": "organisationUnits",
+    "createdBy": "users",
+    "lastUpdatedBy": "users",
+    "organisationUnit": "organisationUnits",
+    "organisationUnitGroups": "organisationUnitGroups",
+    "programIndicators": "programIndicators",
+    "programRule": "programRules",
+    "programRuleActions": "programRuleActions",
+    "programRuleVariables": "programRuleVariables",
+    "relationshipType": "relationshipTypes",
+    "categoryOptionCombos": "categoryOptionCombos",
     "program": "programs",
     "programs": "programs",
     "programSections": "programSections",
@@ -74,6 +104,10 @@ REQUIRED = {
 NAMELESS = {"users", "organisationUnitLevels", "programRuleVariables", "programRuleActions", "categoryOptionCombos"}
 
 Json = dict[str, Any]
+
+
+# Members that say who wrote an object: whoever imports it is somebody else, so they are not checked.
+UNCHECKED = frozenset(("createdBy", "lastUpdatedBy", "ancestors", "children"))
 
 
 def klass(kind: str) -> str:
