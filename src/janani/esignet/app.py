@@ -83,10 +83,6 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             await http.aclose()
             await pool.close()
 
-    async def provide_idp(state: State) -> Provider:
-        provider: Provider = state.idp
-        return provider
-
     def problem(_: Request[Any, Any, Any], error: EsignetProblem) -> Response[Any]:
         return render(error, clock())
 
@@ -99,6 +95,12 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         dependencies={"idp": Provide(provide_idp)},
         request_max_body_size=1024 * 1024,
     )
+
+
+async def provide_idp(state: State) -> Provider:
+    """The provider, for handlers that ask for it."""
+    provider: Provider = state.idp
+    return provider
 
 
 async def _sweep(idp: Provider) -> None:
