@@ -117,7 +117,8 @@ class People:
             return {}
         known = {one.casefold() for one in (*place, place[1].removesuffix(" Province"), self._country)}
         rest = [part for number, part in enumerate(parts) if number == 0 or part.casefold() not in known]
-        address = {"text": ", ".join(parts), "line": rest[:-1] or rest, "city": rest[-1]}
+        town = rest[-1] if len(rest) > 1 else parts[min(1, len(parts) - 1)]  # a town may be named like its district
+        address = {"text": ", ".join(parts), "line": rest[:-1] or rest, "city": town}
         address |= {"district": place[0], "state": place[1]}
         return address | ({"postalCode": postal} if postal else {}) | {"country": self._country}
 
