@@ -92,9 +92,12 @@ class FhirClient:
         """Any GET below the base, for example "/metadata"."""
         return await self._get(path, parameters)
 
-    async def transaction(self, bundle: Resource | bytes) -> Resource:
-        """The response bundle of a transaction or batch (§http 3.1.0.11). Never tried twice here."""
-        return await self._send("POST", "", bundle)
+    async def transaction(self, bundle: Resource | bytes, *, prefer: str = "return=minimal") -> Resource:
+        """The response bundle of a transaction or batch (§http 3.1.0.11). Never tried twice here.
+
+        With `prefer="return=representation"` its entries carry the resources as stored.
+        """
+        return await self._send("POST", "", bundle, {"prefer": prefer})
 
     async def create(self, resource: Resource, *, if_none_exist: str = "") -> Resource:
         """The created resource, or the one that `if_none_exist` (a search query) found."""

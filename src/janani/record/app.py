@@ -27,30 +27,6 @@ _CORS = CORSConfig(
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     """The application: FHIR below `/fhir`, the SMART authorization server below `/auth`."""
 
-    @asynccontextmanager
-    async def resources(app: Litestar) -> AsyncIterator[None]:
-        base_url = f"{settings.record.url}/fhir"
-        state = app.state
-        state.settings, state.clock, state.base_url = settings, clock, base_url
-        state.authenticate = authorization.authenticate
-        validator = await asyncio.to_thread(ProfileValidator.load, _profiles(settings))
-        state.validator = validator
-        state.capability = capability.statement(
-            base_url,
-            settings.record.url,
-            smart=settings.record.authorization == "smart",
-            profiles=_supported(validator),
-            now=clock(),
-        )
-        connections = settings.database.pool_connections
-        state.pool = await postgres.open_pool(settings.database.dsn, "record", max_size=connections)
-        try:
-            async with authorization.open_authorization(settings, clock, state.pool, validator) as server:
-                state.authorization, state.auditor = server, server.auditor
-                yield
-        finally:
-            await state.pool.close()
-
     return http.application(
         "record",
         [
@@ -81,9 +57,35 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             RecursionError: problems.render_unstorable,
             **dict.fromkeys(problems.AWAY, problems.render_away),
         },
-        lifespan=[resources],
+        lifespan=[lambda app: _resources(app, settings, clock)],
         cors_config=_CORS,
     )
+
+
+@asynccontextmanager
+async def _resources(app: Litestar, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+    """What the handlers work with, on `app.state`, for as long as the application runs."""
+    base_url = f"{settings.record.url}/fhir"
+    state = app.state
+    state.settings, state.clock, state.base_url = settings, clock, base_url
+    state.authenticate = authorization.authenticate
+    validator = await asyncio.to_thread(ProfileValidator.load, _profiles(settings))
+    state.validator = validator
+    state.capability = capability.statement(
+        base_url,
+        settings.record.url,
+        smart=settings.record.authorization == "smart",
+        profiles=_supported(validator),
+        now=clock(),
+    )
+    connections = settings.database.pool_connections
+    state.pool = await postgres.open_pool(settings.database.dsn, "record", max_size=connections)
+    try:
+        async with authorization.open_authorization(settings, clock, state.pool, validator) as server:
+            state.authorization, state.auditor = server, server.auditor
+            yield
+    finally:
+        await state.pool.close()
 
 
 def _profiles(settings: Settings) -> Path | None:

@@ -46,11 +46,6 @@ def statement(
         "security": _security(issuer_url, smart=smart),
         "resource": resources,
         "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
-        "searchParam": [
-            {"name": "_id", "type": "token"},
-            {"name": "_lastUpdated", "type": "date"},
-        ],
-        "operation": [_VALIDATE, _EVERYTHING],
     }
     return msgspec.json.encode(
         {
