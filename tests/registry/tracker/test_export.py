@@ -28,10 +28,10 @@ NAME, NIC, BIRTH, AGE = (ROLES.attributes[role] for role in ("full_name", "nic",
 
 
 async def read(
-    client: httpx.AsyncClient, path: str, *, as_user: str = "admin", status: int = 200, **query: Any
+    client: httpx.AsyncClient, path: str, *, as_user: str = "admin", expect: int = 200, **query: Any
 ) -> Json:
     answer = await client.get(f"/api/tracker/{path}", params=query, auth=auth(as_user))
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == expect, answer.text
     return answer.json()
 
 
@@ -109,77 +109,77 @@ async def test_captures_own_selections(registry: httpx.AsyncClient, women: list[
     assert set(listed["trackedEntities"][0]["programOwners"][0]) == {"orgUnit", "program"}
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({}, {0, 1, 2, 3}),
-        ({"orgUnits": AREA}, {0, 1, 2}),
-        ({"orgUnits": DISTRICT}, set()),
-        ({"orgUnits": DISTRICT, "orgUnitMode": "CHILDREN"}, {0, 1, 2}),
-        ({"orgUnits": DISTRICT, "orgUnitMode": "DESCENDANTS"}, {0, 1, 2}),
-        ({"orgUnitMode": "ALL"}, {0, 1, 2, 3}),
-        ({"enrollmentStatus": "COMPLETED"}, {2}),
-        ({"filter": f"{NAME}:like:PERERA"}, {0}),
-        ({"filter": f"{NAME}:ilike:a"}, {0, 1, 2, 3}),
-        ({"filter": f"{NAME}:sw:nim"}, {1}),
-        ({"filter": f"{NAME}:ew:nazeer"}, {2}),
-        ({"filter": f"{NAME}:like:%"}, set()),
-        ({"filter": f"{NIC}:eq:975141234v"}, {0}),
-        ({"filter": f"{NIC}:in:975141234V;123456789V"}, {0}),
-        ({"filter": f"{NIC}:null"}, {1, 2, 3}),
-        ({"filter": f"{NIC}:!null"}, {0}),
-        ({"filter": f"{AGE}:gt:9:lt:100"}, {1}),
-        ({"filter": f"{AGE}:eq:28.0"}, {1}),
-        ({"filter": f"{NAME}:like:i,{AGE}:ge:28"}, {1}),
-        ({"programStage": VISIT}, {0, 1, 2, 3}),
-        ({"followUp": "true"}, set()),
-        ({"enrollmentEnrolledAfter": "2026-11-20", "enrollmentEnrolledBefore": "2026-11-20"}, {0, 1, 2, 3}),
-        ({"enrollmentEnrolledAfter": "2026-11-21"}, set()),
-        ({"updatedWithin": "PT1H"}, {0, 1, 2, 3}),
-        ({"updatedAfter": "2026-11-21T06:00:00.000"}, {0, 1, 2, 3}),
-        ({"updatedAfter": "2026-11-21T06:00:00.001"}, set()),
-        ({"eventStatus": "SCHEDULE", "eventOccurredAfter": "2026-12-18", "eventOccurredBefore": "2026-12-18"},
-         {0, 1, 2, 3}),
-    ],
-)  # fmt: skip
-async def test_lists_hold_those_asked_for(
-    registry: httpx.AsyncClient, women: list[Json], query: Json, expected: set[int]
-) -> None:
-    found = await read(registry, "trackedEntities", program=PROGRAM, fields="trackedEntity", **query)
+LISTS: list[tuple[Json, set[int]]] = [
+    ({}, {0, 1, 2, 3}),
+    ({"orgUnits": AREA}, {0, 1, 2}),
+    ({"orgUnits": DISTRICT}, set()),
+    ({"orgUnits": DISTRICT, "orgUnitMode": "CHILDREN"}, {0, 1, 2}),
+    ({"orgUnits": DISTRICT, "orgUnitMode": "DESCENDANTS"}, {0, 1, 2}),
+    ({"orgUnitMode": "ALL"}, {0, 1, 2, 3}),
+    ({"enrollmentStatus": "COMPLETED"}, {2}),
+    ({"filter": f"{NAME}:like:PERERA"}, {0}),
+    ({"filter": f"{NAME}:ilike:a"}, {0, 1, 2, 3}),
+    ({"filter": f"{NAME}:sw:nim"}, {1}),
+    ({"filter": f"{NAME}:ew:nazeer"}, {2}),
+    ({"filter": f"{NAME}:like:%"}, set()),
+    ({"filter": f"{NIC}:eq:975141234v"}, {0}),
+    ({"filter": f"{NIC}:in:975141234V;123456789V"}, {0}),
+    ({"filter": f"{NIC}:null"}, {1, 2, 3}),
+    ({"filter": f"{NIC}:!null"}, {0}),
+    ({"filter": f"{AGE}:gt:9:lt:100"}, {1}),
+    ({"filter": f"{AGE}:eq:28.0"}, {1}),
+    ({"filter": f"{NAME}:like:i,{AGE}:ge:28"}, {1}),
+    ({"programStage": VISIT}, {0, 1, 2, 3}),
+    ({"followUp": "true"}, set()),
+    ({"enrollmentEnrolledAfter": "2026-11-20", "enrollmentEnrolledBefore": "2026-11-20"}, {0, 1, 2, 3}),
+    ({"enrollmentEnrolledAfter": "2026-11-21"}, set()),
+    ({"updatedWithin": "PT1H"}, {0, 1, 2, 3}),
+    ({"updatedAfter": "2026-11-21T06:00:00.000"}, {0, 1, 2, 3}),
+    ({"updatedAfter": "2026-11-21T06:00:00.001"}, set()),
+    (
+        {"eventStatus": "SCHEDULE", "eventOccurredAfter": "2026-12-18", "eventOccurredBefore": "2026-12-18"},
+        {0, 1, 2, 3},
+    ),
+]
+
+
+async def test_lists_hold_those_asked_for(registry: httpx.AsyncClient, women: list[Json]) -> None:
     by_uid = {her["trackedEntity"]: place for place, her in enumerate(women)}
-    assert {by_uid[one["trackedEntity"]] for one in found["trackedEntities"]} == expected
+    for query, expected in LISTS:
+        found = await read(registry, "trackedEntities", program=PROGRAM, fields="trackedEntity", **query)
+        assert {by_uid[one["trackedEntity"]] for one in found["trackedEntities"]} == expected, query
 
 
-@pytest.mark.parametrize(
-    ("path", "query", "status"),
-    [
-        ("trackedEntities", {}, 400),
-        ("trackedEntities", {"program": PROGRAM, "trackedEntityType": PERSON}, 400),
-        ("trackedEntities", {"program": "zzzzzzzzzzz"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "orgUnitMode": "SELECTED"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "orgUnitMode": "ALL", "orgUnits": AREA}, 400),
-        ("trackedEntities", {"program": PROGRAM, "orgUnits": "zzzzzzzzzzz"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "orgUnits": "bad"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "order": "colour"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "filter": f"{NAME}:maybe:x"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "filter": [f"{NAME}:sw:x", f"{NAME}:ew:x"]}, 400),
-        ("trackedEntities", {"program": PROGRAM, "filter": "zzzzzzzzzzz:eq:x"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "nonsense": "1"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "pageSize": "0"}, 400),
-        ("trackedEntities", {"program": PROGRAM, "updatedWithin": "5d"}, 400),
-        ("trackedEntities", {"trackedEntityType": PERSON, "enrollmentStatus": "ACTIVE"}, 400),
-        ("enrollments", {}, 400),
-        ("events", {"assignedUserMode": "SOME"}, 400),
-        ("trackedEntities/bad", {}, 400),
-        ("trackedEntities/zzzzzzzzzzz", {}, 404),
-        ("enrollments/zzzzzzzzzzz", {}, 404),
-        ("events/zzzzzzzzzzz", {}, 404),
-    ],
-)
-async def test_what_is_refused(registry: httpx.AsyncClient, path: str, query: Json, status: int) -> None:
-    message = await read(registry, path, status=status, **query)
-    assert message["httpStatusCode"] == status
-    assert message["errorCode"] == {400: "E1003", 404: "E1005"}[status]
+REFUSED: list[tuple[str, Json, int]] = [
+    ("trackedEntities", {}, 400),
+    ("trackedEntities", {"program": PROGRAM, "trackedEntityType": PERSON}, 400),
+    ("trackedEntities", {"program": "zzzzzzzzzzz"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "orgUnitMode": "SELECTED"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "orgUnitMode": "ALL", "orgUnits": AREA}, 400),
+    ("trackedEntities", {"program": PROGRAM, "orgUnits": "zzzzzzzzzzz"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "orgUnits": "bad"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "order": "colour"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "filter": f"{NAME}:maybe:x"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "filter": [f"{NAME}:sw:x", f"{NAME}:ew:x"]}, 400),
+    ("trackedEntities", {"program": PROGRAM, "filter": "zzzzzzzzzzz:eq:x"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "nonsense": "1"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "pageSize": "0"}, 400),
+    ("trackedEntities", {"program": PROGRAM, "updatedWithin": "5d"}, 400),
+    ("trackedEntities", {"trackedEntityType": PERSON, "enrollmentStatus": "ACTIVE"}, 400),
+    ("enrollments", {}, 400),
+    ("events", {"assignedUserMode": "SOME"}, 400),
+    ("trackedEntities/bad", {}, 400),
+    ("trackedEntities/zzzzzzzzzzz", {}, 404),
+    ("enrollments/zzzzzzzzzzz", {}, 404),
+    ("events/zzzzzzzzzzz", {}, 404),
+]
+
+
+async def test_what_is_refused(registry: httpx.AsyncClient) -> None:
+    for path, query, status in REFUSED:
+        message = await read(registry, path, expect=status, **query)
+        assert message["httpStatusCode"] == status
+        assert message["errorCode"] == {400: "E1003", 404: "E1005"}[status]
 
 
 async def test_a_midwife_sees_her_search_scope_and_no_further(registry: httpx.AsyncClient, women: list[Json]) -> None:
@@ -188,10 +188,10 @@ async def test_a_midwife_sees_her_search_scope_and_no_further(registry: httpx.As
     by_type = await read(registry, "trackedEntities", as_user="nirmala", trackedEntityType=PERSON)
     assert len(by_type["trackedEntities"]) == 3
     far = women[3]
-    await read(registry, f"trackedEntities/{far['trackedEntity']}", as_user="nirmala", status=403)
-    await read(registry, f"enrollments/{far['enrollments'][0]['enrollment']}", as_user="nirmala", status=404)
-    await read(registry, "trackedEntities", as_user="nirmala", program=PROGRAM, orgUnits=OTHER_AREA, status=403)
-    await read(registry, "trackedEntities", as_user="nirmala", program=PROGRAM, orgUnitMode="ALL", status=403)
+    await read(registry, f"trackedEntities/{far['trackedEntity']}", as_user="nirmala", expect=403)
+    await read(registry, f"enrollments/{far['enrollments'][0]['enrollment']}", as_user="nirmala", expect=404)
+    await read(registry, "trackedEntities", as_user="nirmala", program=PROGRAM, orgUnits=OTHER_AREA, expect=403)
+    await read(registry, "trackedEntities", as_user="nirmala", program=PROGRAM, orgUnitMode="ALL", expect=403)
     events = await read(registry, "events", as_user="nirmala", program=PROGRAM, totalPages="true")
     assert events["pager"]["total"] >= 4
     assert (await registry.get("/api/tracker/events", auth=None)).status_code in (200, 401)
@@ -234,7 +234,7 @@ async def test_deleted_people_show_only_when_asked(
     clock.forward(minutes=1)
     body = {"trackedEntities": [{"trackedEntity": her}]}
     await registry.post("/api/tracker?async=false&importStrategy=DELETE", json=body)
-    await read(registry, f"trackedEntities/{her}", status=404)
+    await read(registry, f"trackedEntities/{her}", expect=404)
     gone = await read(registry, "trackedEntities", program=PROGRAM, includeDeleted="true", fields="*",
                       updatedAfter="2026-11-21T06:00:30", orgUnitMode="ACCESSIBLE", order="updatedAt:asc")  # fmt: skip
     assert [(one["trackedEntity"], one["deleted"]) for one in gone["trackedEntities"]] == [(her, True)]
