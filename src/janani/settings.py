@@ -11,6 +11,7 @@ is not started: `url` then names the real product that stands in its place.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -225,5 +226,15 @@ def _check(settings: Settings) -> None:
             faults.append("record.authorization = open is for the sandbox only.")
         if settings.esignet.wildcard_redirects:
             faults.append("esignet.wildcard_redirects = true is for the sandbox only.")
+    if settings.phn.here:
+        faults += _point_of_issue_faults(settings.phn)
     if faults:
         raise InvalidSettings("\n".join(faults))
+
+
+def _point_of_issue_faults(phn: Phn) -> list[str]:
+    wanted = "4 digits" if phn.issue_version == 1 else "8 capital letters and digits"
+    layout = r"\d{4}" if phn.issue_version == 1 else r"[A-Z0-9]{8}"
+    if re.fullmatch(layout, phn.point_of_issue, re.ASCII):
+        return []
+    return [f"phn.point_of_issue = {phn.point_of_issue!r}: version {phn.issue_version} numbers need {wanted}."]

@@ -3,11 +3,12 @@
 import asyncio
 
 import httpx
+import msgspec
 import pytest
-from phn_world import NIC, PHN, SUBJECT, issue_of, patient, phn_of, trail
 
 from janani.programmes.sri_lanka import check_digit
 from janani.settings import Settings
+from phn_world import NIC, PHN, PROGRAMME, SUBJECT, issue_of, patient, phn_of, trail
 
 MALINI, MALANI, OLD, FOREIGN = "KANDYTH1MKH7R47", "KANDYTH1TGW4C94", "20340001179", "12345678"
 
@@ -77,6 +78,26 @@ async def test_who_fits_every_criterion_is_found(
 )
 async def test_what_is_not_supported_is_refused(route: httpx.AsyncClient, query: str, status: int, code: str) -> None:
     assert issue_of(await route.get(f"/fhir/Patient{query}"))[:2] == (status, code)
+
+
+async def test_criteria_may_come_as_a_form(route: httpx.AsyncClient) -> None:
+    answer = await route.post("/fhir/Patient/_search", data={"identifier": f"{PHN}|{MALINI}"})
+    assert answer.json()["total"] == 1
+    nobody = await route.post("/fhir/Patient/_search", content=b"")
+    assert issue_of(nobody)[:2] == (400, "required")
+
+
+async def test_the_women_of_the_demo_district_are_known(route: httpx.AsyncClient) -> None:
+    district = msgspec.json.decode((PROGRAMME.folder / "demo" / "district.json").read_bytes())
+    uid = PROGRAMME.registry.attributes["phn"]
+    numbers = [
+        one["value"]
+        for person in district["trackedEntities"]
+        for one in person["enrollments"][0]["attributes"]
+        if one["attribute"] == uid
+    ]
+    assert numbers
+    assert await search(route, identifier=f"{PHN}|{numbers[0]}") == [numbers[0]]
 
 
 async def test_a_midwife_records_who_brings_a_number(route: httpx.AsyncClient) -> None:

@@ -118,11 +118,8 @@ class Provider:
         Keys are fetched again, once, when the token names one that is not known yet.
         """
         kid = _kid(token)
-        fresh = False
-        if self._fetched_at is None or now - self._fetched_at > _KEYS_KEPT:
-            await self._fetch_keys(http, now)
-            fresh = True
-        if not fresh and kid is not None and all(key.kid != kid for key in self._keys):
+        stale = self._fetched_at is None or now - self._fetched_at > _KEYS_KEPT
+        if stale or (kid is not None and all(key.kid != kid for key in self._keys)):
             await self._fetch_keys(http, now)
         candidates = [key for key in self._keys if kid is None or key.kid == kid]
         if len(candidates) != 1:  # without a `kid` only a lone key can be meant

@@ -19,6 +19,7 @@ from janani.settings import Settings
 
 HANDLERS = (
     demographics.search,
+    demographics.search_by_form,
     demographics.read_one,
     demographics.create,
     demographics.update,
@@ -37,7 +38,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         try:
             authority = open_authority(settings, clock, pool)
             if settings.sandbox:
-                await load_holders(pool, programmes.folder(settings.programme), authority.systems, clock())
+                await load_holders(pool, programmes.load(settings.programme), authority.systems, clock())
             app.state.authority = authority
             yield
         finally:

@@ -1,16 +1,17 @@
-"""People of the sandbox who hold a PHN before the first visit, from the programme's `demo/phn.yaml`."""
+"""People of the sandbox who hold a PHN: those of the programme's `demo/phn.yaml`, and of its demo district."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import asyncpg
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
+from janani.kernel import postgres
 from janani.phn.authority import SQL
 from janani.phn.patients import Resource, Systems, columns, read, with_phn
-from janani.programmes import fault, read_yaml
+from janani.programmes import Programme, fault, read_yaml
 from janani.programmes.sri_lanka import parse_phn
 
 
@@ -24,6 +25,23 @@ class Holder(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     phone: str = ""
     nic: str = ""
     address: str = ""
+
+
+class _Value(Struct, frozen=True):
+    attribute: str
+    value: str
+
+
+class _Form(Struct, frozen=True):
+    attributes: list[_Value] = []
+
+
+class _Person(Struct, frozen=True):
+    forms: list[_Form] = field(default_factory=list, name="enrollments")
+
+
+class _District(Struct, frozen=True):
+    people: list[_Person] = field(default_factory=list, name="trackedEntities")
 
 
 class Holders(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,16 +59,34 @@ def holders_in(path: Path) -> list[Holder]:
     return people
 
 
-async def load_holders(pool: asyncpg.Pool, folder: Path, systems: Systems, now: datetime) -> None:
+def holders_of(district: bytes, roles: Mapping[str, str]) -> list[Holder]:
+    """The women of the demo district (tracker payload) who have a PHN. `roles` are the programme's attributes."""
+    people = []
+    for enrollment in (one for person in msgspec.json.decode(district, type=_District).people for one in person.forms):
+        value = {one.attribute: one.value for one in enrollment.attributes}
+        said = {role: value.get(uid, "") for role, uid in roles.items()}
+        if said["phn"] and said["full_name"] and said["birth_date"]:
+            born, gender = date.fromisoformat(said["birth_date"]), said["gender"].lower()
+            people.append(
+                Holder(said["phn"], said["full_name"], born, gender, said["phone"], said["nic"], said["address"])
+            )
+    return people
+
+
+async def load_holders(pool: asyncpg.Pool, programme: Programme, systems: Systems, now: datetime) -> None:
     """Adds those who are not there yet; those who are stay as they became."""
-    path = folder / "demo" / "phn.yaml"
-    if not path.is_file():
-        return
-    for holder in holders_in(path):
+    folder, holders = programme.folder / "demo", []
+    if (folder / "phn.yaml").is_file():
+        holders += holders_in(folder / "phn.yaml")
+    if (folder / "district.json").is_file():
+        holders += holders_of((folder / "district.json").read_bytes(), programme.registry.attributes)
+    people = []
+    for holder in holders:
         resource = with_phn(patient_of(holder, systems), holder.phn, systems)
         person, _phn = read(resource, systems)
-        values: dict[str, Any] = columns(person, resource) | {"phn": parse_phn(holder.phn).number, "at": now}
-        await SQL.add_person(pool, **values, id=uuid4())
+        values = columns(person, resource) | {"resource": resource, "phn": parse_phn(holder.phn).number}
+        people.append(values)
+    await SQL.add_people(pool, people=postgres.json_of(people), at=now)
 
 
 def patient_of(holder: Holder, systems: Systems) -> Resource:

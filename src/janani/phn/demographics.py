@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
 from litestar import Response, get, post, put
@@ -13,7 +14,7 @@ from janani.kernel.i18n import _
 from janani.phn import names
 from janani.phn.authority import SQL, Authority, Http, The, fhir, resource_of
 from janani.phn.patients import GENDERS, Resource, Systems, answered, columns, read, with_phn
-from janani.phn.problems import NotFound, Refused
+from janani.phn.problems import NotFound, Refused, Unreadable
 from janani.programmes.sri_lanka import Phn, e164, parse_nic, parse_phn
 
 SEARCHED = ("_id", "identifier", "name", "family", "given", "gender", "birthdate", "telecom", "phone")
@@ -24,7 +25,21 @@ MOST = 50
 @get("/fhir/Patient")
 async def search(request: Http, authority: The) -> Response[Any]:
     """The people who fit every criterion. Raises Refused (400): none given, or one this part does not know."""
-    criteria = criteria_of(list(request.query_params.multi_items()), authority.systems)
+    return await _found(request, authority, list(request.query_params.multi_items()))
+
+
+@post("/fhir/Patient/_search", status_code=200)
+async def search_by_form(request: Http, authority: The) -> Response[Any]:
+    """The same with its criteria in the body, where no log of addresses keeps them."""
+    try:
+        form = parse_qsl((await request.body()).decode(), keep_blank_values=True)
+    except ValueError as error:
+        raise Unreadable(_("The form can't be read.")) from error
+    return await _found(request, authority, [*request.query_params.multi_items(), *form])
+
+
+async def _found(request: Http, authority: Authority, parameters: list[tuple[str, str]]) -> Response[Any]:
+    criteria = criteria_of(parameters, authority.systems)
     found = [row async for row in SQL.found(authority.pool, **criteria)]
     await authority.note(request, "search", [row["id"] for row in found])
     base = str(authority.settings.phn.url).rstrip("/")

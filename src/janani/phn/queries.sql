@@ -58,6 +58,17 @@ values (:id, :phn, :subject, :nic, :name, :name_keys, :gender, :birth_date, :pho
 on conflict (phn) do nothing
 returning id;
 
+-- name: add_people(people, at)!
+-- Demo people at start, in one statement: an array of objects with the columns of person.
+insert into person (id, phn, subject, nic, name, name_keys, gender, birth_date, phones, resource, updated_at)
+select gen_random_uuid(), p.phn, p.subject, p.nic, p.name, p.name_keys, p.gender, p.birth_date, p.phones, p.resource,
+       :at::timestamptz
+from jsonb_to_recordset(:people::jsonb) as p (
+    phn text, subject text, nic text, name text, name_keys text[], gender text, birth_date date, phones text[],
+    resource jsonb
+)
+on conflict (phn) do nothing;
+
 -- name: change_person(phn, subject, nic, name, name_keys, gender, birth_date, phones, resource, at, revision)^
 -- With a revision only that one is replaced: two midwives at once can't overwrite each other unseen.
 update person
