@@ -57,8 +57,15 @@ async def running(settings: Settings, parts: Sequence[str], report: Report) -> A
                 await stack.enter_async_context(_served(app, sockets[name]))
                 report(f"{name} on {getattr(settings, name).url}")
             yield settings
-    except (PostgresFailed, SchemaMismatch, MissingSecret, ProgrammeFault) as error:
-        raise CannotStart(str(error)) from error
+    except* (PostgresFailed, SchemaMismatch, MissingSecret, ProgrammeFault, CannotStart) as errors:
+        raise CannotStart(str(_first(errors))) from errors
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error inside groups of groups: a lifespan wraps what it raises."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def erase(settings: Settings) -> None:

@@ -128,7 +128,6 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
             "publicKey": public,
             "grantTypes": ["authorization_code"],
             "clientAuthMethods": ["private_key_jwt"],
-            "status": "ACTIVE",
         }
 
     person = ["name", "birthdate", "gender", "phone_number", "address", "individual_id"]
@@ -192,6 +191,8 @@ async def _register_clients(http_client: httpx.AsyncClient, settings: Settings) 
         body = {"requestTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "request": client}
         answer = await http_client.post(base, json=body, headers=headers)
         if _esignet_errors(answer) == ["duplicate_client_id"]:
+            fixed = ("clientId", "publicKey", "relyingPartyId")
+            body["request"] = {key: value for key, value in client.items() if key not in fixed} | {"status": "ACTIVE"}
             answer = await http_client.put(f"{base}/{client['clientId']}", json=body, headers=headers)
         if answer.status_code >= 400 or (faults := _esignet_errors(answer)):
             faults = _esignet_errors(answer)

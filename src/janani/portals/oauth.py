@@ -68,7 +68,9 @@ async def begin(request: _Request, door: Door, then: str) -> Redirect:
         **door.extra,
     }
     secure = door.redirect_uri.startswith("https://")
-    cookie = Cookie(key=BROWSER_COOKIE, value=browser, path="/", max_age=900, httponly=True, samesite="lax", secure=secure)
+    cookie = Cookie(
+        key=BROWSER_COOKIE, value=browser, path="/", max_age=900, httponly=True, samesite="lax", secure=secure
+    )
     return Redirect(f"{door.authorize_url}?{urlencode(query)}", cookies=[cookie])
 
 

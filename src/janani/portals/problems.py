@@ -67,5 +67,9 @@ def render_error(request: Request[Any, Any, Any], status: int, code: str, text: 
         404: _("It may have been moved, or it is not yours to see."),
     }
     title = titles.get(status, _("That did not work"))
-    shown = text if code not in ("http", "internal") and text else words.get(status, _("Nothing was lost. Please try again."))
+    shown = (
+        text
+        if code not in ("http", "internal") and text
+        else words.get(status, _("Nothing was lost. Please try again."))
+    )
     return pages.page(_jinja, "problem.html", status=status, title=title, text=shown)

@@ -1,0 +1,3 @@
+"""Placeholder until the pages are here."""
+
+handlers: list[object] = []

@@ -1,0 +1,8 @@
+"""The midwife's portal: a client of the registry's Web API with the midwife's own token, and nothing more.
+
+`forms`, `women`, `identity_state` and `payloads` decide; `pages_*` read, call them, and show.
+"""
+
+from janani.portals.midwife import pages_care, pages_identity, pages_registration, pages_start
+
+handlers = [*pages_start.handlers, *pages_registration.handlers, *pages_identity.handlers, *pages_care.handlers]

@@ -1,0 +1,52 @@
+"""What the pages work out from what was typed: age, due date, weeks, body mass index. Pure."""
+
+from datetime import date, timedelta
+
+from janani.programmes import Programme
+
+PREGNANCY_DAYS = 280
+
+
+def filled(programme: Programme, values: dict[str, str], on: date) -> dict[str, str]:
+    """`values` with what can be worked out and was left empty. Age always follows the date of birth."""
+    attributes, elements = programme.registry.attributes, programme.registry.elements
+    found = dict(values)
+    if (born := day(values.get(attributes["birth_date"]))) is not None and (age := years(born, on)) > 0:
+        found[attributes["age"]] = str(age)
+    if (last_period := day(values.get(elements["lmp"]))) is not None and last_period <= on:
+        found.setdefault(elements["edd"], due_date(last_period).isoformat())
+        found.setdefault(elements["poa_registration"], str(weeks(last_period, on)))
+    height, weight = _number(values.get(elements["height"])), _number(values.get(elements["weight"]))
+    if height and weight:
+        found.setdefault(elements["bmi"], f"{weight / (height / 100) ** 2:.1f}")
+    return found
+
+
+def due_date(last_period: date) -> date:
+    """Expected date of delivery: first day of the last period plus 280 days (Naegele's rule)."""
+    return last_period + timedelta(days=PREGNANCY_DAYS)
+
+
+def weeks(last_period: date, on: date) -> int:
+    """Completed weeks since the last period (period of amenorrhoea)."""
+    return (on - last_period).days // 7
+
+
+def years(born: date, on: date) -> int:
+    """Completed years of age."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def day(text: str | None) -> date | None:
+    """The date at the beginning of `text` (a date or an instant), if it is one."""
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None

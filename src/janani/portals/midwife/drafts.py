@@ -1,0 +1,124 @@
+"""Drafts: what a midwife typed and has not sent, kept on the server so that nothing she typed is lost."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from janani.kernel.ids import uid
+from janani.kernel.postgres import json_of
+from janani.portals.midwife.identity_state import IdentityState
+from janani.portals.midwife.payloads import Uids
+from janani.portals.problems import NotFound
+from janani.portals.sessions import SQL
+
+
+class Number(Struct):
+    """The PHN she brought: what the authority knows under it, and what the midwife decided.
+
+    `decision`: "" not looked up or not decided, "same", "other" (with `reason`).
+    """
+
+    number: str = ""
+    fault: str = ""
+    warning: str = ""
+    known: dict[str, str] = {}
+    decision: str = ""
+    reason: str = ""
+    distinct: bool = False
+
+
+class Draft(Struct):
+    """A form under way. `fields` is what was typed, by attribute or data element."""
+
+    id: str
+    owner: str
+    kind: str
+    tracked_entity: str
+    uids: Uids
+    fields: dict[str, str]
+    identity: IdentityState
+    phn: Number
+    sent: bool
+    updated_at: datetime
+
+
+async def begin(
+    pool: asyncpg.Pool,
+    owner: str,
+    kind: str,
+    *,
+    tracked_entity: str = "",
+    enrollment: str = "",
+    identity: IdentityState | None = None,
+) -> str:
+    """A new draft of `owner`; its id. The objects it will write have their UIDs from now on."""
+    uids = Uids(tracked_entity or uid(), enrollment or uid(), uid())
+    draft_id = uuid4()
+    await SQL.add_draft(
+        pool,
+        id=draft_id,
+        owner=owner,
+        kind=kind,
+        tracked_entity=uids.tracked_entity,
+        uids=json_of(uids),
+        fields="{}",
+        identity=json_of(identity or IdentityState()),
+    )
+    return str(draft_id)
+
+
+async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draft:
+    """The draft `draft_id` of `owner`. Raises NotFound for another's, too."""
+    try:
+        row = await SQL.draft(pool, id=UUID(draft_id), owner=owner)
+    except ValueError as error:
+        raise NotFound from error
+    if row is None or row["kind"] != kind:
+        raise NotFound
+    return Draft(
+        id=str(row["id"]),
+        owner=row["owner"],
+        kind=row["kind"],
+        tracked_entity=row["tracked_entity"],
+        uids=_read(row["uids"], Uids),
+        fields=_read(row["fields"], dict[str, str]),
+        identity=_read(row["identity"], IdentityState),
+        phn=_read(row["phn"], Number),
+        sent=row["sent"],
+        updated_at=row["updated_at"],
+    )
+
+
+async def keep_fields(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps `draft.fields`."""
+    await SQL.keep_fields(pool, id=UUID(draft.id), owner=draft.owner, fields=json_of(draft.fields))
+
+
+async def keep_identity(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps `draft.identity` and `draft.fields`."""
+    await SQL.keep_identity(
+        pool, id=UUID(draft.id), owner=draft.owner, identity=json_of(draft.identity), fields=json_of(draft.fields)
+    )
+
+
+async def keep_phn(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps `draft.phn`."""
+    await SQL.keep_phn(pool, id=UUID(draft.id), owner=draft.owner, phn=json_of(draft.phn))
+
+
+async def mark_sent(pool: asyncpg.Pool, draft: Draft) -> None:
+    """The registry has it: what was typed is forgotten here."""
+    await SQL.mark_sent(pool, id=UUID(draft.id), owner=draft.owner)
+
+
+async def drop(pool: asyncpg.Pool, draft: Draft) -> None:
+    """The midwife gave it up."""
+    await SQL.drop_draft(pool, id=UUID(draft.id), owner=draft.owner)
+
+
+def _read(text: str, kind: Any) -> Any:
+    return msgspec.json.decode(text, type=kind)

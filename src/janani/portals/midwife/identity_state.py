@@ -1,0 +1,69 @@
+"""How sure we are that it is she: the state a draft carries and the registry keeps. Pure.
+
+NOT_VERIFIED ──eSignet away──► PENDING ──verified──► VERIFIED
+      └───────────────verified──────────────────────────┘
+A verified field keeps its mark for as long as it holds what the identity service said.
+"""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from janani.programmes import Programme
+
+NOT_VERIFIED, PENDING, VERIFIED = "NOT_VERIFIED", "PENDING", "VERIFIED"
+
+
+class IdentityState(Struct):
+    """`values` are what the identity service said, by attribute; `subject` is her pairwise id."""
+
+    status: str = NOT_VERIFIED
+    verified_at: str = ""
+    provider: str = ""
+    subject: str = ""
+    values: dict[str, str] = field(default_factory=dict)
+
+    def marks(self, fields: dict[str, str]) -> set[str]:
+        """The attributes whose value is still the verified one."""
+        return {uid for uid, value in self.values.items() if fields.get(uid) == value}
+
+
+def verified(answer: dict[str, Any], programme: Programme) -> IdentityState:
+    """The state after the relying party answered with mapped attributes (`…dhis2.attributes+json`)."""
+    subject = programme.registry.attributes["subject"]
+    values = {row["attribute"]: row["value"] for row in answer["attributes"]}
+    return IdentityState(
+        status=VERIFIED,
+        verified_at=answer["verifiedAt"],
+        provider=answer["provider"],
+        subject=answer["subject"],
+        values={uid: value for uid, value in values.items() if uid != subject},
+    )
+
+
+def attributes(state: IdentityState, fields: dict[str, str], programme: Programme) -> dict[str, str]:
+    """What the registry keeps of the state, by attribute."""
+    roles = programme.registry.attributes
+    kept = {roles["identity_status"]: state.status}
+    if state.status != VERIFIED:
+        return kept
+    return kept | {
+        roles["subject"]: state.subject,
+        # DHIS2 keeps a DATETIME without zone; it is UTC here, as everywhere in the registry.
+        roles["identity_verified_at"]: state.verified_at[:19],
+        roles["identity_provider"]: state.provider,
+        roles["identity_verified_fields"]: ",".join(sorted(state.marks(fields))),
+    }
+
+
+def known(values: dict[str, str], programme: Programme) -> IdentityState:
+    """The state as the registry keeps it in a woman's attributes."""
+    roles = programme.registry.attributes
+    marked = [uid for uid in values.get(roles["identity_verified_fields"], "").split(",") if uid]
+    return IdentityState(
+        status=values.get(roles["identity_status"], NOT_VERIFIED),
+        verified_at=values.get(roles["identity_verified_at"], ""),
+        provider=values.get(roles["identity_provider"], ""),
+        subject=values.get(roles["subject"], ""),
+        values={uid: values[uid] for uid in marked if uid in values},
+    )

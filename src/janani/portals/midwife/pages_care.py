@@ -1,0 +1,213 @@
+"""Care: a woman's page, recording a visit, planning the next one, referring her."""
+
+from datetime import date
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from janani.kernel.i18n import _
+from janani.portals.midwife import drafts, forms, payloads, registry
+from janani.portals.midwife.access import Midwife, midwife_of
+from janani.portals.midwife.derived import day as day_of
+from janani.portals.midwife.derived import weeks
+from janani.portals.midwife.drafts import Draft
+from janani.portals.midwife.forms import Section
+from janani.portals.midwife.pages_start import show
+from janani.portals.midwife.payloads import Uids
+from janani.portals.midwife.women import Woman, woman
+from janani.portals.problems import Away, NotFound
+
+_Request = Request[Any, Any, Any]
+_STAGES = {"visit": "visit", "referral": "referral"}
+_DAY, _UNIT = "day", "unit"
+
+
+@get("/midwife/women/{uid:str}", summary="Midwife: a woman")
+async def page(request: _Request, uid: FromPath[str]) -> Response[str]:
+    """Who she is, how far along, her visits and referrals, the next visit."""
+    midwife = await midwife_of(request)
+    return await _woman_page(midwife, uid, note=request.query_params.get("note", ""))
+
+
+@post("/midwife/women/{uid:str}/{kind:str}", summary="Midwife: begin a visit or a referral, or plan the next visit")
+async def begin(request: _Request, uid: FromPath[str], kind: FromPath[str]) -> Response[Any]:
+    """A draft for a visit or a referral; an appointment is written at once."""
+    midwife = await midwife_of(request)
+    known = await _woman(midwife, uid)
+    if kind == "appointment":
+        return await _plan(midwife, known, str((await request.form()).get(_DAY, "")))
+    if kind not in _STAGES:
+        raise NotFound
+    draft = await drafts.begin(
+        midwife.state.pool, midwife.session.username, kind, tracked_entity=uid, enrollment=known.enrollment
+    )
+    return Redirect(f"/midwife/{kind}s/{draft}", status_code=303)
+
+
+@get(["/midwife/visits/{draft_id:str}", "/midwife/referrals/{draft_id:str}"], summary="Midwife: visit or referral form")
+async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """The form as it stands."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
+    if draft.sent:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}")
+    return await _show_form(midwife, draft, {})
+
+
+@post(
+    ["/midwife/visits/{draft_id:str}/keep", "/midwife/referrals/{draft_id:str}/keep"],
+    status_code=204,
+    summary="Midwife: keep what was typed",
+)
+async def keep(request: _Request, draft_id: FromPath[str]) -> None:
+    """Keeps the form as typed so far; the page's script calls it."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
+    await _take_in(midwife, draft, request)
+
+
+@post(
+    ["/midwife/visits/{draft_id:str}", "/midwife/referrals/{draft_id:str}"], summary="Midwife: send a visit or referral"
+)
+async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """Writes the event; sent twice it is one event."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
+    if draft.sent:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
+    sections = await _take_in(midwife, draft, request)
+    today = midwife.now.date()
+    faults = forms.faults(sections, draft.fields, today)
+    on = day_of(draft.fields.get(_DAY))
+    if on is None or on > today:
+        faults[_DAY] = _("Please give the day of the visit, today or earlier.")
+    if faults or on is None:
+        return await _show_form(midwife, draft, faults)
+    stage = midwife.state.programme.registry.stages[_STAGES[draft.kind]]
+    values = {each.id: draft.fields[each.id] for each in forms.all_fields(sections) if each.id in draft.fields}
+    payload = payloads.visit(
+        midwife.state.programme, draft.uids, stage, draft.fields.get(_UNIT, ""), on.isoformat(), values
+    )
+    try:
+        report = await registry.write(midwife, payload)
+    except Away as error:
+        return await _show_form(midwife, draft, {"": error.text}, status=503)
+    refused = payloads.refusals(report, forms.all_fields(sections))
+    if refused or report.get("status") == "ERROR":
+        return await _show_form(midwife, draft, refused or {"": _("The registry did not take it.")}, status=409)
+    await drafts.mark_sent(midwife.state.pool, draft)
+    return Redirect(f"/midwife/women/{draft.tracked_entity}?note={draft.kind}-saved", status_code=303)
+
+
+async def _plan(midwife: Midwife, known: Woman, text: str) -> Response[Any]:
+    """Plans the next visit: moves the one that is planned, or makes one."""
+    on, today = day_of(text), midwife.now.date()
+    if on is None or on < today:
+        return await _woman_page(midwife, known.uid, fault=_("Please give a day from today on."))
+    planned = known.next_visit
+    draft_id = await drafts.begin(
+        midwife.state.pool, midwife.session.username, "visit", tracked_entity=known.uid, enrollment=known.enrollment
+    )
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "visit")
+    uids = Uids(known.uid, known.enrollment, planned.event if planned else draft.uids.event)
+    unit = planned.unit if planned else await _clinic(midwife, known)
+    try:
+        report = await registry.write(
+            midwife, payloads.appointment(midwife.state.programme, uids, unit, on.isoformat())
+        )
+    finally:
+        await drafts.drop(midwife.state.pool, draft)
+    if report.get("status") == "ERROR":
+        return await _woman_page(midwife, known.uid, fault=" ".join(payloads.refusals(report, []).values()))
+    return Redirect(f"/midwife/women/{known.uid}?note=planned", status_code=303)
+
+
+async def _clinic(midwife: Midwife, known: Woman) -> str:
+    """Where her next visit is: her last one's clinic if the midwife may write there, else the midwife's first."""
+    own = [uid for uid, _name in await registry.units(midwife)]
+    earlier = [visit.unit for visit in reversed(known.visits) if visit.unit in own]
+    return (earlier or own or [known.unit])[0]
+
+
+async def _woman(midwife: Midwife, uid: str) -> Woman:
+    return woman(await registry.person(midwife, uid), midwife.state.programme, midwife.now.date())
+
+
+async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str = "") -> Response[str]:
+    known = await _woman(midwife, uid)
+    program = await registry.program(midwife)
+    stages = midwife.state.programme.registry.stages
+    labels = {
+        each.id: each for stage in stages.values() for each in forms.all_fields(forms.stage_sections(program, stage))
+    }
+    attributes = {each.id: each for each in forms.all_fields(forms.attribute_sections(program, hidden=set()))}
+    return show(
+        midwife,
+        "midwife_woman.html",
+        status=422 if fault else 200,
+        woman=known,
+        labels=labels,
+        attributes=attributes,
+        stages=stages,
+        roles=midwife.state.programme.registry.attributes,
+        today=midwife.now.date(),
+        note=note,
+        fault=fault,
+    )
+
+
+async def _take_in(midwife: Midwife, draft: Draft, request: _Request) -> list[Section]:
+    sections = await _sections(midwife, draft)
+    sent = {key: str(value) for key, value in (await request.form()).items()}
+    draft.fields = forms.read(sections, sent) | {key: sent[key] for key in (_DAY, _UNIT) if sent.get(key)}
+    await drafts.keep_fields(midwife.state.pool, draft)
+    return sections
+
+
+async def _sections(midwife: Midwife, draft: Draft) -> list[Section]:
+    stage = midwife.state.programme.registry.stages[_STAGES[draft.kind]]
+    return forms.stage_sections(await registry.program(midwife), stage)
+
+
+async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, status: int = 0) -> Response[str]:
+    known, sections, today = (
+        await _woman(midwife, draft.tracked_entity),
+        await _sections(midwife, draft),
+        midwife.now.date(),
+    )
+    _prefill(midwife, draft, known, today)
+    units = await registry.units(midwife)
+    draft.fields.setdefault(_UNIT, await _clinic(midwife, known))
+    return show(
+        midwife,
+        "midwife_event.html",
+        status=status or (422 if faults else 200),
+        draft=draft,
+        woman=known,
+        sections=sections,
+        units=units,
+        faults=faults,
+        labels={each.id: each.label for each in forms.all_fields(sections)},
+        today=today,
+    )
+
+
+def _prefill(midwife: Midwife, draft: Draft, known: Woman, today: date) -> None:
+    """What need not be typed: the day, and the weeks by her last period."""
+    draft.fields.setdefault(_DAY, today.isoformat())
+    elements = midwife.state.programme.registry.elements
+    newest: dict[str, str] = {}
+    for visit in known.visits:
+        newest |= visit.values
+    last_period, on = day_of(newest.get(elements["lmp"])), day_of(draft.fields[_DAY])
+    if draft.kind == "visit" and last_period and on:
+        draft.fields.setdefault(elements["poa"], str(weeks(last_period, on)))
+
+
+def _kind(request: _Request) -> str:
+    return "visit" if request.scope["path"].startswith("/midwife/visits/") else "referral"
+
+
+handlers = [page, begin, form, keep, send]

@@ -1,0 +1,201 @@
+"""Verify with National ID: eSignet in a window of its own (or this one), the answer into the draft.
+
+The relying party keeps nonce and verifier; this page's server keeps which draft a state belongs to; the browser
+carries code and state from one to the other, and is believed in neither.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from janani.clients.dhis2 import Dhis2Error
+from janani.kernel import pages
+from janani.kernel.i18n import _
+from janani.portals.midwife import drafts, identity_state, payloads, registry
+from janani.portals.midwife.access import Midwife, midwife_of
+from janani.portals.midwife.derived import day, years
+from janani.portals.midwife.drafts import Draft
+from janani.portals.midwife.identity_state import NOT_VERIFIED, PENDING, IdentityState
+from janani.portals.midwife.pages_start import jinja, show
+from janani.portals.midwife.women import woman
+from janani.portals.problems import Away, NotFound
+from janani.portals.sessions import SQL, digest
+
+_Request = Request[Any, Any, Any]
+ATTRIBUTES = "application/vnd.dhis2.attributes+json"
+KINDS = ("registration", "identity")
+
+
+class IdentityAway(Exception):
+    """The identity service can't be reached; to be done at the next visit. Its text is for the midwife."""
+
+
+@post("/midwife/registrations/{draft_id:str}/identity/begin", status_code=200, summary="Midwife: begin a verification")
+async def begin(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """Where eSignet's window goes: as JSON for the page's script, as a redirect without it."""
+    midwife = await midwife_of(request)
+    draft = await _draft(midwife, draft_id)
+    scripted = "json" in request.headers.get("accept", "")
+    try:
+        asked = await _authorization(midwife)
+    except IdentityAway as error:
+        await _pending(midwife, draft)
+        return Response({"message": str(error)}, status_code=503) if scripted else _back(draft, "identity-away")
+    await SQL.add_identity_attempt(midwife.state.pool, state_hash=digest(asked["state"]), draft=UUID(draft.id))
+    if scripted:
+        return Response({"url": asked["authorization_url"], "state": asked["state"]})
+    # A form may not be redirected to another origin under our policy, so the person presses once more.
+    return show(midwife, "midwife_identity_go.html", url=asked["authorization_url"])
+
+
+@get("/midwife/identity/callback", summary="Midwife: where eSignet sends the person back")
+async def callback(request: _Request) -> Response[Any]:
+    """Hands the answer to the form that asked; without a script or a second window the person presses once."""
+    midwife = await midwife_of(request)
+    query = request.query_params
+    draft = await SQL.draft_of_attempt(midwife.state.pool, state_hash=digest(query.get("state", "")))
+    if draft is None:
+        return pages.page(
+            jinja,
+            "problem.html",
+            status=400,
+            title=_("This verification is over"),
+            text=_("It took too long, or was answered already. Close this window and start it again from the form."),
+        )
+    answer = {name: query.get(name, "") for name in ("code", "state", "error", "iss")}
+    return pages.page(jinja, "midwife_identity_callback.html", draft=draft, answer=answer)
+
+
+@post("/midwife/registrations/{draft_id:str}/identity", status_code=200, summary="Midwife: take the verified identity")
+async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """Redeems the code through the Route and fills the form."""
+    midwife = await midwife_of(request)
+    draft = await _draft(midwife, draft_id)
+    form = {key: str(value) for key, value in (await request.form()).items()}
+    attempt = await SQL.take_identity_attempt(
+        midwife.state.pool, state_hash=digest(form.get("state", "")), draft=UUID(draft.id)
+    )
+    if attempt is None:
+        return _back(draft, "identity-over")
+    if not form.get("code"):
+        return _back(draft, "identity-refused" if form.get("error") == "access_denied" else "identity-ended")
+    try:
+        state = await _redeem(midwife, form)
+    except IdentityAway:
+        await _pending(midwife, draft)
+        return _back(draft, "identity-away")
+    if state is None:
+        return _back(draft, "identity-failed")
+    draft.identity = state
+    draft.fields |= state.values
+    await drafts.keep_identity(midwife.state.pool, draft)
+    return _back(draft, "identity-verified") if draft.kind == "registration" else await _save(midwife, draft)
+
+
+@post("/midwife/women/{uid:str}/identity", summary="Midwife: verify a woman who is registered")
+async def begin_for_woman(request: _Request, uid: FromPath[str]) -> Redirect:
+    """A draft that holds nothing but her identity, and its page."""
+    midwife = await midwife_of(request)
+    person = await registry.person(midwife, uid)
+    known = woman(person, midwife.state.programme, midwife.now.date())
+    draft = await drafts.begin(
+        midwife.state.pool,
+        midwife.session.username,
+        "identity",
+        tracked_entity=known.uid,
+        enrollment=known.enrollment,
+        identity=IdentityState(status=known.identity.status),
+    )
+    return Redirect(f"/midwife/identities/{draft}", status_code=303)
+
+
+@get("/midwife/identities/{draft_id:str}", summary="Midwife: the verification page of a registered woman")
+async def identity_page(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """One button; the notes of what happened."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
+    person = await registry.person(midwife, draft.tracked_entity)
+    known = woman(person, midwife.state.programme, midwife.now.date())
+    return show(midwife, "midwife_identity.html", draft=draft, woman=known, note=request.query_params.get("note", ""))
+
+
+async def _draft(midwife: Midwife, draft_id: str) -> Draft:
+    for kind in KINDS:
+        try:
+            draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, kind)
+        except NotFound:
+            continue
+        if not draft.sent:
+            return draft
+    raise NotFound
+
+
+def _back(draft: Draft, note: str) -> Redirect:
+    place = "registrations" if draft.kind == "registration" else "identities"
+    return Redirect(f"/midwife/{place}/{draft.id}?note={note}", status_code=303)
+
+
+async def _pending(midwife: Midwife, draft: Draft) -> None:
+    """The identity service was away: remembered, to be done at the next visit."""
+    if draft.identity.status == NOT_VERIFIED:
+        draft.identity.status = PENDING
+        await drafts.keep_identity(midwife.state.pool, draft)
+
+
+async def _authorization(midwife: Midwife) -> dict[str, Any]:
+    code = midwife.state.programme.registry.routes["authorization"]
+    try:
+        answer = await midwife.registry.run_route(code, {})
+    except Dhis2Error as error:
+        raise IdentityAway(_away_words()) from error
+    if not answer.is_success:
+        raise IdentityAway(_away_words())
+    asked: dict[str, Any] = answer.json()
+    return asked
+
+
+async def _redeem(midwife: Midwife, form: dict[str, str]) -> IdentityState | None:
+    """The verified state, or None when the identity service did not stand by it. Raises IdentityAway."""
+    code = midwife.state.programme.registry.routes["identity"]
+    body = {"code": form["code"], "state": form["state"], "grant_type": "authorization_code"}
+    if form.get("iss"):
+        body["iss"] = form["iss"]
+    try:
+        answer = await midwife.registry.run_route(code, body, headers={"accept": ATTRIBUTES})
+    except Dhis2Error as error:
+        raise IdentityAway(_away_words()) from error
+    if answer.status_code in (502, 503, 504):
+        raise IdentityAway(_away_words())
+    if not answer.is_success:
+        return None
+    return identity_state.verified(answer.json(), midwife.state.programme)
+
+
+async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:
+    """Writes the identity of a woman who is registered: the state, and the verified values."""
+    programme = midwife.state.programme
+    person = await registry.person(midwife, draft.tracked_entity)
+    values = dict(draft.identity.values)
+    if (born := day(values.get(programme.registry.attributes["birth_date"]))) is not None:
+        values[programme.registry.attributes["age"]] = str(years(born, midwife.now.date()))
+    values |= identity_state.attributes(draft.identity, values, programme)
+    try:
+        report = await registry.write(midwife, payloads.changed_attributes(programme, person, values))
+    except Away:
+        return _back(draft, "registry-away")
+    if report.get("status") == "ERROR":
+        return _back(draft, "identity-of-another")
+    await drafts.mark_sent(midwife.state.pool, draft)
+    return Redirect(f"/midwife/women/{draft.tracked_entity}?note=verified", status_code=303)
+
+
+def _away_words() -> str:
+    return _(
+        "The identity service can't be reached. Go on without it; her identity will be verified at the next visit."
+    )
+
+
+handlers = [begin, callback, take, begin_for_woman, identity_page]

@@ -1,0 +1,274 @@
+"""Registering a mother: the form from the registry's metadata, her PHN, and one write when it is sent."""
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from janani.kernel.i18n import _
+from janani.portals.midwife import drafts, forms, health_number, identity_state, payloads, registry
+from janani.portals.midwife.access import Midwife, midwife_of
+from janani.portals.midwife.derived import day, filled
+from janani.portals.midwife.drafts import Draft, Number
+from janani.portals.midwife.forms import Section
+from janani.portals.midwife.pages_start import show
+from janani.portals.midwife.women import Woman
+from janani.portals.problems import Away
+from janani.programmes.sri_lanka import e164, nic_differences, parse_nic
+
+_Request = Request[Any, Any, Any]
+UNIT, DAY = "unit", "day"
+_OWN = ("phn", "subject", "age", "registration_number", "phn_mismatch_reason")
+_IDENTITY = ("identity_status", "identity_verified_at", "identity_provider", "identity_verified_fields")
+
+
+@post("/midwife/registrations", summary="Midwife: begin a registration")
+async def begin(request: _Request) -> Redirect:
+    """A new draft, and its form."""
+    midwife = await midwife_of(request)
+    draft = await drafts.begin(midwife.state.pool, midwife.session.username, "registration")
+    return Redirect(f"/midwife/registrations/{draft}", status_code=303)
+
+
+@get("/midwife/registrations/{draft_id:str}", summary="Midwife: the registration form")
+async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """The form as it stands; of one that was sent, the woman."""
+    midwife = await midwife_of(request)
+    draft = await _draft(midwife, draft_id)
+    if draft.sent:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}")
+    note = request.query_params.get("note", "")
+    return await _show_form(midwife, draft, {}, note=note)
+
+
+@post("/midwife/registrations/{draft_id:str}/keep", status_code=204, summary="Midwife: keep what was typed")
+async def keep(request: _Request, draft_id: FromPath[str]) -> None:
+    """Keeps the form as typed so far; the page's script calls it."""
+    midwife = await midwife_of(request)
+    draft = await _draft(midwife, draft_id)
+    await _take_in(midwife, draft, request)
+
+
+@post("/midwife/registrations/{draft_id:str}", summary="Midwife: send the registration, or a step of it")
+async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """Keeps what was typed first, then does what the pressed button says."""
+    midwife = await midwife_of(request)
+    draft = await _draft(midwife, draft_id)
+    if draft.sent:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
+    sent = await _take_in(midwife, draft, request)
+    match sent.get("do", "send"):
+        case "drop":
+            await drafts.drop(midwife.state.pool, draft)
+            return Redirect("/midwife", status_code=303)
+        case "phn":
+            return await _look_up(midwife, draft, sent.get("phn_number", ""))
+        case "phn-same" | "phn-other" | "phn-none" as decision:
+            return await _decide(midwife, draft, decision, sent.get("phn_reason", "").strip())
+        case _:
+            return await _submit(midwife, draft, distinct=sent.get("distinct") == "yes")
+
+
+async def sections_of(midwife: Midwife) -> tuple[list[Section], list[Section]]:
+    """The form: sections of attributes, sections of the Registration stage."""
+    program, roles = await registry.program(midwife), midwife.state.programme.registry
+    hidden = {roles.attributes[role] for role in (*_OWN, *_IDENTITY)}
+    return (
+        forms.attribute_sections(program, hidden=hidden),
+        forms.stage_sections(program, roles.stages["registration"]),
+    )
+
+
+async def _draft(midwife: Midwife, draft_id: str) -> Draft:
+    return await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "registration")
+
+
+async def _take_in(midwife: Midwife, draft: Draft, request: _Request) -> dict[str, str]:
+    """Keeps the fields that came with the request; all that came."""
+    sent = {key: str(value) for key, value in (await request.form()).items()}
+    about_her, stage = await sections_of(midwife)
+    draft.fields = forms.read([*about_her, *stage], sent)
+    for extra in (UNIT, DAY):
+        if sent.get(extra):
+            draft.fields[extra] = sent[extra]
+    phone = midwife.state.programme.registry.attributes["phone"]
+    if phone in draft.fields:
+        draft.fields[phone] = e164(draft.fields[phone], midwife.state.programme.phone_region) or draft.fields[phone]
+    await drafts.keep_fields(midwife.state.pool, draft)
+    return sent
+
+
+async def _look_up(midwife: Midwife, draft: Draft, number: str) -> Response[Any]:
+    number = number.strip()
+    if not number:
+        return await _show_form(midwife, draft, {"phn": _("Please type her PHN first.")})
+    try:
+        draft.phn = await health_number.look_up(midwife, number)
+    except Away as error:
+        return await _show_form(midwife, draft, {"phn": error.text})
+    await drafts.keep_phn(midwife.state.pool, draft)
+    if draft.phn.fault:
+        return await _show_form(midwife, draft, {"phn": draft.phn.fault})
+    return Redirect(f"/midwife/registrations/{draft.id}#phn", status_code=303)
+
+
+async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) -> Response[Any]:
+    if decision == "phn-none":
+        draft.phn = Number()
+    elif decision == "phn-other" and not reason:
+        return await _show_form(midwife, draft, {"phn_reason": _("Please say why this number is not hers.")})
+    else:
+        draft.phn.decision = decision.removeprefix("phn-")
+        draft.phn.reason = reason if decision == "phn-other" else ""
+    await drafts.keep_phn(midwife.state.pool, draft)
+    return Redirect(f"/midwife/registrations/{draft.id}#phn", status_code=303)
+
+
+async def _submit(midwife: Midwife, draft: Draft, *, distinct: bool) -> Response[Any]:
+    about_her, stage = await sections_of(midwife)
+    today = midwife.now.date()
+    faults = forms.faults([*about_her, *stage], draft.fields, today)
+    if not draft.fields.get(UNIT):
+        faults[UNIT] = _("Please choose the clinic or area.")
+    if draft.phn.known and not draft.phn.decision:
+        faults["phn"] = _("Please decide whether the PHN she brought is hers.")
+    if faults:
+        return await _show_form(midwife, draft, faults)
+    try:
+        if (known := await _already_registered(midwife, draft)) is not None:
+            return await _show_form(midwife, draft, {}, known=known)
+        number = await _number(midwife, draft, distinct=distinct)
+        if isinstance(number, list):
+            return await _show_form(midwife, draft, {}, alike=number)
+        report = await registry.write(midwife, _payload(midwife, draft, about_her, stage, number))
+    except Away as error:
+        return await _show_form(midwife, draft, {"": error.text}, status=503)
+    refused = payloads.refusals(report, forms.all_fields([*about_her, *stage]))
+    if refused or report.get("status") == "ERROR":
+        return await _show_form(midwife, draft, refused or {"": _("The registry did not take it.")}, status=409)
+    await drafts.mark_sent(midwife.state.pool, draft)
+    return Redirect(f"/midwife/women/{draft.tracked_entity}?note=registered", status_code=303)
+
+
+def _payload(
+    midwife: Midwife, draft: Draft, about_her: list[Section], stage: list[Section], number: str
+) -> dict[str, Any]:
+    programme, today = midwife.state.programme, midwife.now.date()
+    roles = programme.registry.attributes
+    values = filled(programme, draft.fields, today)
+    own = {each.id for each in forms.all_fields(about_her)} | {roles["age"]}
+    attributes = {uid: value for uid, value in values.items() if uid in own} | {roles["phn"]: number}
+    attributes |= identity_state.attributes(draft.identity, draft.fields, programme)
+    if draft.phn.reason:
+        attributes[roles["phn_mismatch_reason"]] = draft.phn.reason
+    elements = {each.id for each in forms.all_fields(stage)}
+    data = {uid: value for uid, value in values.items() if uid in elements}
+    return payloads.registration(programme, draft.uids, draft.fields[UNIT], today.isoformat(), attributes, data)
+
+
+async def _number(midwife: Midwife, draft: Draft, *, distinct: bool) -> str | list[health_number.Alike]:
+    """Her PHN: the one she brought, or a new one; those who may be she when the midwife has not looked at them yet."""
+    if draft.phn.decision == "same":
+        return draft.phn.number
+    subject = draft.identity.subject
+    if not distinct and not draft.phn.distinct:
+        others = [
+            one for one in await health_number.alike(midwife, draft.fields, subject) if one.phn != draft.phn.number
+        ]
+        if others:
+            return others
+    return await health_number.issue(midwife, draft.fields, subject, draft.id, distinct=True)
+
+
+async def _already_registered(midwife: Midwife, draft: Draft) -> Woman | None:
+    """The woman who is registered with the same verified identity, NIC or PHN already."""
+    roles = midwife.state.programme.registry.attributes
+    number = draft.phn.number if draft.phn.decision == "same" else ""
+    wanted = [
+        (roles["subject"], draft.identity.subject),
+        (roles["nic"], draft.fields.get(roles["nic"], "")),
+        (roles["phn"], number),
+    ]
+    for attribute, value in wanted:
+        if not value:
+            continue
+        found = await registry.people_with(midwife, attribute, value)
+        if others := [one for one in found if one.uid != draft.tracked_entity]:
+            return others[0]
+    return None
+
+
+async def _show_form(
+    midwife: Midwife,
+    draft: Draft,
+    faults: dict[str, str],
+    *,
+    note: str = "",
+    status: int = 0,
+    known: Woman | None = None,
+    alike: list[health_number.Alike] | None = None,
+) -> Response[Any]:
+    about_her, stage = await sections_of(midwife)
+    units = await registry.units(midwife)
+    if len(units) >= 1:
+        draft.fields.setdefault(UNIT, units[0][0])
+    return show(
+        midwife,
+        "midwife_registration.html",
+        status=status or (422 if faults else 200),
+        draft=draft,
+        about_her=about_her,
+        stage=stage,
+        units=units,
+        faults=faults,
+        labels=_labels(about_her, stage),
+        marks=draft.identity.marks(draft.fields),
+        differences=compared(midwife, draft, about_her),
+        nic_notes=_nic_notes(midwife, draft),
+        note=note,
+        known=known,
+        alike=alike or [],
+    )
+
+
+def compared(midwife: Midwife, draft: Draft, about_her: list[Section]) -> list[dict[str, Any]]:
+    """Field by field: what the form says and what the PHN authority knows, and whether they differ."""
+    labels = {each.id: each.label for each in forms.all_fields(about_her)}
+    return [
+        {
+            "label": labels.get(uid, ""),
+            "ours": draft.fields.get(uid, ""),
+            "theirs": theirs,
+            "differs": _folded(draft.fields.get(uid, "")) != _folded(theirs),
+        }
+        for uid, theirs in draft.phn.known.items()
+    ]
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().replace(",", " ").split())
+
+
+def _nic_notes(midwife: Midwife, draft: Draft) -> list[str]:
+    """What the NIC says that the form does not: warnings, not refusals."""
+    roles = midwife.state.programme.registry.attributes
+    text = draft.fields.get(roles["nic"], "")
+    if not text:
+        return []
+    nic = parse_nic(text)
+    if nic is None:
+        return [_("This NIC number has neither 12 digits nor 9 digits and a letter. It is kept as typed.")]
+    born, gender = day(draft.fields.get(roles["birth_date"])), draft.fields.get(roles["gender"], "").lower() or None
+    words = {
+        "birth_date": _("The NIC number says another date of birth. Cards with errors exist: please compare."),
+        "gender": _("The NIC number says another sex. Cards with errors exist: please compare."),
+    }
+    return [words[fault] for fault in nic_differences(nic, birth_date=born, gender=gender)]
+
+
+def _labels(about_her: list[Section], stage: list[Section]) -> dict[str, str]:
+    return {each.id: each.label for each in forms.all_fields([*about_her, *stage])}
+
+
+handlers = [begin, form, keep, send]

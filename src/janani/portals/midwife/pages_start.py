@@ -1,0 +1,107 @@
+"""The midwife's door and her day: logging in, the women in care, searching."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+
+from janani.kernel import pages
+from janani.kernel.i18n import _
+from janani.portals import oauth, sessions
+from janani.portals.midwife import access, registry
+from janani.portals.midwife.access import PORTAL, Midwife, midwife_of
+from janani.portals.midwife.women import found_by, in_order_of_need
+from janani.portals.sessions import SQL, Session
+from janani.portals.state import state_of
+
+_Request = Request[Any, Any, Any]
+jinja = pages.environment("janani.portals")
+
+
+@get("/midwife", summary="Midwife: today")
+async def today(request: _Request) -> Response[str]:
+    """Her women, those who need her first; or the way in when nobody is logged in."""
+    state = state_of(request)
+    if await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds) is None:
+        return welcome("")
+    midwife = await midwife_of(request)
+    text = request.query_params.get("q", "").strip()
+    everyone = await registry.women(midwife)
+    day = midwife.now.date()
+    shown = in_order_of_need(found_by(everyone, text) if text else everyone, day)
+    drafts = [row async for row in SQL.open_drafts(state.pool, owner=midwife.session.username)]
+    return show(
+        midwife,
+        "midwife_today.html",
+        women=shown,
+        total=len(everyone),
+        text=text,
+        day=day,
+        overdue=sum(one.overdue for one in shown),
+        due_today=sum(bool(one.next_visit and one.next_visit.day == day) for one in shown),
+        at_risk=sum(bool(one.risks) for one in shown),
+        drafts=[_draft_row(row, midwife) for row in drafts],
+    )
+
+
+@get("/midwife/login", summary="Midwife: log in")
+async def log_in(request: _Request) -> Redirect:
+    """Sends her to the registry, which sends her to eSignet."""
+    return await oauth.begin(request, access.door(state_of(request)), "/midwife")
+
+
+@get("/midwife/callback", summary="Midwife: come back from logging in")
+async def come_back(request: _Request) -> Response[Any]:
+    """Opens her session."""
+    state = state_of(request)
+    try:
+        answer, then = await oauth.finish(request, access.door(state))
+    except oauth.LoginFailed as error:
+        return welcome(str(error))
+    me = await access.registry_as(state, answer["access_token"]).me("username,firstName,surname,displayName")
+    session = Session(PORTAL, me["username"], me.get("displayName", me["username"]), "", 0)
+    access.renew(session, answer, state)
+    seconds = state.settings.portals.session_seconds
+    secure = state.settings.portals.url.startswith("https://")
+    cookie = await sessions.open_session(state.pool, session, seconds, secure=secure)
+    return Redirect(then, cookies=[cookie])
+
+
+@post("/midwife/logout", summary="Midwife: log out")
+async def log_out(request: _Request) -> Redirect:
+    """Ends her session here and at the registry, so that the next person logs in as herself."""
+    await sessions.close(state_of(request).pool, request, PORTAL)
+    answer = Redirect("/midwife", status_code=303)
+    answer.delete_cookie(sessions.cookie_name(PORTAL))
+    answer.delete_cookie("JSESSIONID")
+    return answer
+
+
+def welcome(fault: str) -> Response[str]:
+    """The way in."""
+    return pages.page(
+        jinja,
+        "welcome.html",
+        title=_("Midwife"),
+        lede=_("Register mothers, record visits, and refer them."),
+        login="/midwife/login",
+        button=_("Log in with eSignet"),
+        hint=_("You need your national ID number and the phone that gets the one-time code."),
+        fault=fault,
+        status=400 if fault else 200,
+    )
+
+
+def show(midwife: Midwife, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+    """A page of the midwife's portal."""
+    return pages.page(jinja, template, status=status, midwife=midwife, **values)
+
+
+def _draft_row(row: Any, midwife: Midwife) -> dict[str, Any]:
+    fields = msgspec.json.decode(row["fields"], type=dict[str, str])
+    name = fields.get(midwife.state.programme.registry.attributes["full_name"], "")
+    return {"id": row["id"], "name": name or _("Without a name yet"), "at": row["updated_at"]}
+
+
+handlers = [today, log_in, come_back, log_out]

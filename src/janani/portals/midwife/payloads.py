@@ -1,0 +1,130 @@
+"""Tracker payloads from drafts, and import reports in words. Pure."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from janani.kernel.i18n import _
+from janani.portals.midwife.forms import Field
+from janani.programmes import Programme
+
+Json = dict[str, Any]
+
+
+class Uids(Struct):
+    """The UIDs a draft was given when it began: a form sent twice writes the same objects."""
+
+    tracked_entity: str
+    enrollment: str
+    event: str
+
+
+def registration(
+    programme: Programme, uids: Uids, unit: str, day: str, attributes: dict[str, str], values: dict[str, str]
+) -> Json:
+    """A new woman: tracked entity, enrolment, completed registration event."""
+    roles = programme.registry
+    event = {
+        "event": uids.event,
+        "programStage": roles.stages["registration"],
+        "orgUnit": unit,
+        "status": "COMPLETED",
+        "occurredAt": day,
+        "dataValues": _data_values(values),
+    }
+    enrollment = {
+        "enrollment": uids.enrollment,
+        "program": roles.program,
+        "orgUnit": unit,
+        "status": "ACTIVE",
+        "enrolledAt": day,
+        "occurredAt": values.get(roles.elements["lmp"], day),
+        "attributes": _attributes(attributes),
+        "events": [event],
+    }
+    person = {
+        "trackedEntity": uids.tracked_entity,
+        "trackedEntityType": roles.tracked_entity_type,
+        "orgUnit": unit,
+        "enrollments": [enrollment],
+    }
+    return {"trackedEntities": [person]}
+
+
+def visit(programme: Programme, uids: Uids, stage: str, unit: str, day: str, values: dict[str, str]) -> Json:
+    """A completed event of `stage` (a visit or a referral)."""
+    event = _event(programme, uids, stage, unit) | {
+        "status": "COMPLETED",
+        "occurredAt": day,
+        "dataValues": _data_values(values),
+    }
+    return {"events": [event]}
+
+
+def appointment(programme: Programme, uids: Uids, unit: str, day: str) -> Json:
+    """A visit that is planned for `day`."""
+    stage = programme.registry.stages["visit"]
+    return {"events": [_event(programme, uids, stage, unit) | {"status": "SCHEDULE", "scheduledAt": day}]}
+
+
+def changed_attributes(programme: Programme, person: Json, attributes: dict[str, str]) -> Json:
+    """New values of a known woman's attributes."""
+    enrollment = person["enrollments"][0]
+    return {
+        "trackedEntities": [
+            {
+                "trackedEntity": person["trackedEntity"],
+                "trackedEntityType": programme.registry.tracked_entity_type,
+                "orgUnit": person["orgUnit"],
+                "enrollments": [
+                    {
+                        "enrollment": enrollment["enrollment"],
+                        "program": programme.registry.program,
+                        "orgUnit": enrollment["orgUnit"],
+                        "status": enrollment["status"],
+                        "enrolledAt": enrollment["enrolledAt"],
+                        "attributes": _attributes(attributes),
+                    }
+                ],
+            }
+        ]
+    }
+
+
+def refusals(report: Json, fields: list[Field]) -> dict[str, str]:
+    """What the registry refused, by field where it names one (else under ""), in words."""
+    labels = {each.id: each.label for each in fields}
+    found: dict[str, str] = {}
+    for error in report.get("validationReport", {}).get("errorReports", []):
+        text, code = error.get("message", ""), error.get("errorCode", "")
+        place = next((uid for uid in labels if uid in text), "")
+        found.setdefault(place, _words(code, labels.get(place, ""), text))
+    return found
+
+
+def _words(code: str, label: str, text: str) -> str:
+    if code == "E1064":
+        return _("{label}: another woman is registered with this already.").format(label=label or _("This number"))
+    if code == "E1084":
+        return _("{label}: this value is not of the right kind.").format(label=label)
+    if code in ("E1000", "E1001", "E1091", "E1096", "E1103"):
+        return _("You may not write at this clinic. Choose one of your own, or ask your supervisor.")
+    return f"{label}: {text} ({code})" if label else f"{text} ({code})"
+
+
+def _event(programme: Programme, uids: Uids, stage: str, unit: str) -> Json:
+    return {
+        "event": uids.event,
+        "program": programme.registry.program,
+        "programStage": stage,
+        "enrollment": uids.enrollment,
+        "orgUnit": unit,
+    }
+
+
+def _attributes(values: dict[str, str]) -> list[Json]:
+    return [{"attribute": uid, "value": value} for uid, value in values.items()]
+
+
+def _data_values(values: dict[str, str]) -> list[Json]:
+    return [{"dataElement": uid, "value": value} for uid, value in values.items()]

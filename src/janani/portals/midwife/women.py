@@ -1,0 +1,122 @@
+"""A woman as the pages show her: from a tracked entity of the registry. Pure."""
+
+from datetime import date
+from typing import Any
+
+from msgspec import Struct
+
+from janani.portals.midwife.derived import day, weeks
+from janani.portals.midwife.identity_state import IdentityState, known
+from janani.programmes import Programme
+
+Json = dict[str, Any]
+FIELDS = (
+    "trackedEntity,orgUnit,updatedAt,attributes[attribute,value],enrollments[enrollment,status,orgUnit,enrolledAt,"
+    "attributes[attribute,value],events[event,programStage,status,orgUnit,occurredAt,scheduledAt,"
+    "dataValues[dataElement,value]]]"
+)
+
+
+class Visit(Struct):
+    """An event: a visit, a referral or the registration; `day` is when it took place or is planned for."""
+
+    event: str
+    stage: str
+    status: str
+    day: date | None
+    values: dict[str, str]
+    unit: str
+
+
+class Woman(Struct):
+    """A woman in care."""
+
+    uid: str
+    enrollment: str
+    unit: str
+    updated_at: str
+    attributes: dict[str, str]
+    visits: list[Visit]
+    name: str
+    phone: str
+    phn: str
+    nic: str
+    registration_number: str
+    weeks: int | None
+    due: date | None
+    next_visit: Visit | None
+    overdue: bool
+    risks: list[str]
+    identity: IdentityState
+
+
+def woman(person: Json, programme: Programme, today: date) -> Woman:
+    """The woman of a tracked entity with its enrolments and events; the newest enrolment of the programme counts."""
+    roles, elements = programme.registry.attributes, programme.registry.elements
+    none: Json = {}
+    enrollment = max(person.get("enrollments", ()), key=lambda one: str(one.get("enrolledAt", "")), default=none)
+    values = {row["attribute"]: row["value"] for row in person.get("attributes", [])}
+    values |= {row["attribute"]: row["value"] for row in enrollment.get("attributes", [])}
+    visits = sorted((_visit(event) for event in enrollment.get("events", [])), key=lambda one: one.day or date.min)
+    done = [one for one in visits if one.status in ("COMPLETED", "ACTIVE")]
+    newest: dict[str, str] = {}
+    for one in done:
+        newest |= one.values
+    last_period = day(newest.get(elements["lmp"]))
+    planned = [
+        one
+        for one in visits
+        if one.status in ("SCHEDULE", "OVERDUE") and one.stage == programme.registry.stages["visit"]
+    ]
+    following = planned[0] if planned else None
+    return Woman(
+        uid=person["trackedEntity"],
+        enrollment=enrollment.get("enrollment", ""),
+        unit=enrollment.get("orgUnit") or person.get("orgUnit") or "",
+        updated_at=person.get("updatedAt", ""),
+        attributes=values,
+        visits=visits,
+        name=values.get(roles["full_name"], ""),
+        phone=values.get(roles["phone"], ""),
+        phn=values.get(roles["phn"], ""),
+        nic=values.get(roles["nic"], ""),
+        registration_number=values.get(roles["registration_number"], ""),
+        weeks=weeks(last_period, today) if last_period else None,
+        due=day(newest.get(elements["edd_ultrasound"])) or day(newest.get(elements["edd"])),
+        next_visit=following,
+        overdue=bool(following and following.day and following.day < today),
+        risks=_risks(programme, newest),
+        identity=known(values, programme),
+    )
+
+
+def found_by(women: list[Woman], text: str) -> list[Woman]:
+    """Those whose name or one of whose numbers has every word of `text` in it."""
+    words = text.lower().split()
+    return [one for one in women if all(any(word in field for field in _searched(one)) for word in words)]
+
+
+def in_order_of_need(women: list[Woman], today: date) -> list[Woman]:
+    """Overdue first (longest first), then today's, then by the day of the next visit."""
+    return sorted(women, key=lambda one: (one.next_visit.day or date.max) if one.next_visit else date.max)
+
+
+def _searched(one: Woman) -> list[str]:
+    numbers = (one.phone, one.phn, one.nic, one.registration_number)
+    return [one.name.lower(), *(number.lower().replace(" ", "") for number in numbers)]
+
+
+def _visit(event: Json) -> Visit:
+    return Visit(
+        event=event["event"],
+        stage=event["programStage"],
+        status=event["status"],
+        day=day(event.get("occurredAt") or event.get("scheduledAt")),
+        values={row["dataElement"]: row["value"] for row in event.get("dataValues", [])},
+        unit=event.get("orgUnit", ""),
+    )
+
+
+def _risks(programme: Programme, newest: dict[str, str]) -> list[str]:
+    met = [risk.says for risk in programme.registry.risks if risk.element in newest and risk.met(newest[risk.element])]
+    return list(dict.fromkeys(met))
