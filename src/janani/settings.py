@@ -82,7 +82,7 @@ class Registry(Part, frozen=True):
     route_hosts: Annotated[list[str], _says("Hosts that Routes may call (route.remote_servers_allowed).")] = field(
         default_factory=lambda: ["https://*", "http://localhost:8090", "http://localhost:8091"]
     )
-    time_zone: Annotated[str, _says("Zone of its times without offset (serverTimeZoneId).")] = "Etc/UTC"
+    time_zone: Annotated[str, _says("Zone of its times without offset (serverTimeZoneId).")] = "Asia/Colombo"
 
 
 class Phn(Part, frozen=True):
