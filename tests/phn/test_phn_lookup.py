@@ -68,9 +68,11 @@ async def test_who_fits_every_criterion_is_found(
     [
         ("", 400, "required"),  # nobody may list everybody
         ("?identifier=", 400, "required"),
+        ("?gender=female", 400, "required"),
+        ("?family=J", 400, "value"),
         ("?address=Kandy", 400, "not-supported"),
         ("?birthdate=ge1990", 400, "value"),
-        ("?gender=f", 400, "value"),
+        ("?gender=f&name=Jane", 400, "value"),
         ("?birthdate=1990-07-02&birthdate=1991-07-02", 400, "not-supported"),
         ("/no-such-id", 404, "not-found"),
         ("/7d0f3c9e-9b0a-4f5e-8a73-000000000000", 404, "not-found"),

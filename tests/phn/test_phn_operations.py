@@ -8,12 +8,12 @@ import httpx
 import msgspec
 import pytest
 from litestar.testing import AsyncTestClient
-from phn_world import NIC, PHN, SUBJECT, issue_of, parameters, patient, phn_of, trail
 
 from janani.kernel.secrets import secret
 from janani.phn.app import create_app
 from janani.programmes.sri_lanka import parse_phn
 from janani.settings import Phn, Settings
+from phn_world import NIC, PHN, SUBJECT, issue_of, parameters, patient, phn_of, trail
 
 KUMARI = patient("Kumari Dissanayake", identifiers={SUBJECT: "pairwise", NIC: "965741234V"}, birthDate="1996-03-14")
 
@@ -54,6 +54,8 @@ async def test_one_person_gets_no_second_number(route: httpx.AsyncClient) -> Non
     assert "Dissanayake" not in refused.text
     other = await issued(route, "request-9", same_card, confirmDistinct=True)
     assert other.status_code == 201
+    verified = await issued(route, "request-10", KUMARI, confirmDistinct=True)
+    assert issue_of(verified) == (409, "duplicate", "identity-known")
 
 
 @pytest.mark.parametrize(

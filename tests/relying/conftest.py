@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from relying_world import Clock, World
 
 from janani.kernel import http
 from janani.kernel.jose import jwks, signing_key
@@ -12,6 +11,7 @@ from janani.kernel.secrets import secret, write_private
 from janani.relying.app import create_app
 from janani.settings import Esignet, Settings
 from oidc_provider import TestProvider, serving
+from relying_world import Clock, World
 
 
 @pytest.fixture(scope="session")

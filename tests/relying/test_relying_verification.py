@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from relying_world import ATTRIBUTES, World
 
 from janani import programmes
 from janani.relying.verification import Verified
+from relying_world import ATTRIBUTES, World
 
 ROLES = programmes.load("anc_lk").registry.attributes
 

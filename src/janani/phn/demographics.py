@@ -125,7 +125,7 @@ def criteria_of(parameters: Sequence[tuple[str, str]], systems: Systems) -> dict
     )
     criteria["most"] = MOST
     given = [(name, value.strip()) for name, value in parameters if name not in _IGNORED]
-    if not any(value for _name, value in given):
+    if not any(value and name != "gender" for name, value in given):  # nobody may list everybody
         raise Refused(400, "required", _("Say whom to look for: a PHN, or a name and a date of birth."))
     seen: set[str] = set()
     for name, value in given:
@@ -144,8 +144,8 @@ def _add(criteria: dict[str, Any], name: str, value: str, systems: Systems) -> N
         criteria["id"] = _uuid(value)
     elif name == "identifier":
         criteria |= _numbers([one for one in value.split(",") if one.strip()], systems)
-    elif name in ("name", "family", "given"):
-        criteria["name_keys"] = sorted({*(criteria["name_keys"] or ()), *names.keys(value)}) or None
+    elif name in ("name", "family", "given") and names.keys(value):
+        criteria["name_keys"] = sorted({*(criteria["name_keys"] or ()), *names.keys(value)})
     elif name == "gender" and value in GENDERS:
         criteria["gender"] = value
     elif name == "birthdate":

@@ -180,10 +180,10 @@ def _resource(asked: dict[str, Any]) -> Resource:
 
 
 async def _refuse_second(connection: Any, person: Person, *, confirmed: bool) -> None:
-    """One person, one number: refuses when this identity holds one (409)."""
+    """One person, one number: refuses when this identity holds one (409). A NIC may have been mistyped elsewhere."""
     rows = SQL.holders(connection, subject=person.subject or None, nic=person.nic or None)
-    holders = [row["id"] async for row in rows]
-    if holders and not confirmed:
+    holders = [row["same_subject"] async for row in rows]
+    if any(holders) or (holders and not confirmed):
         text = _("Someone with this identity has a PHN already. Please compare, and use that one if it is she.")
         raise Refused(409, "duplicate", text, "identity-known", "Patient.identifier")
 

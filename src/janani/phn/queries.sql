@@ -43,8 +43,10 @@ limit 200;
 select pg_advisory_xact_lock(k) from unnest(:keys::bigint[]) as k;
 
 -- name: holders(subject, nic)
--- Who holds a PHN under this identity already.
-select id, phn from person where subject = :subject::text or nic = :nic::text order by phn;
+-- Who holds a PHN under this verified identity or NIC already; which of the two it is.
+select id, coalesce(subject = :subject::text, false) as same_subject
+from person
+where subject = :subject::text or nic = :nic::text;
 
 -- name: next_serial(point_of_issue)$
 insert into serial (point_of_issue, next) values (:point_of_issue, 1)
