@@ -159,7 +159,7 @@ async def test_nobody_logged_in_goes_to_the_login_page_or_straight_to_the_named_
 async def test_the_login_page_never_sends_people_elsewhere(registry: Client) -> None:
     form = {"username": "admin", "password": "district", "then": "//evil.example/"}
     answer = await registry.post("/login", data=form, follow_redirects=False)
-    assert answer.headers["location"] == "/api/me"
+    assert answer.headers["location"] == "/"
 
 
 async def test_a_midwife_has_her_role_and_no_other_right(registry: Client, programme: dict[str, Any]) -> None:

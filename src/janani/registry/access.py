@@ -9,7 +9,7 @@ import hashlib
 from typing import Any
 
 from joserfc.errors import JoseError
-from litestar import Request, Response, delete, get, post
+from litestar import HttpMethod, Request, Response, delete, get, post, route
 from litestar.datastructures import Cookie
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
@@ -123,7 +123,7 @@ async def log_in(request: _Request, data: JSONBody[Login]) -> Response[dict[str,
     return Response({"loginStatus": "SUCCESS", "redirectUrl": "/dhis-web-dashboard/"}, cookies=[cookie])
 
 
-@get("/api/auth/logout", summary="Log out")
+@route("/api/auth/logout", http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200, summary="Log out")
 async def log_out(request: _Request) -> Response[dict[str, Any]]:
     """Closes the session of the cookie."""
     if cookie := request.cookies.get(SESSION_COOKIE):

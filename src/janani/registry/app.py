@@ -15,7 +15,7 @@ from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import signing_key
 from janani.kernel.postgres import json_of, open_pool
 from janani.kernel.secrets import MissingSecret, secret, write_private
-from janani.registry import access, login, oauth, oauth_ends, routes, system
+from janani.registry import access, client_start, data_store, home, login, oauth, oauth_ends, routes, system
 from janani.registry.metadata import handlers as metadata
 from janani.registry.metadata import writing
 from janani.registry.metadata.snapshot import SQL, Store
@@ -69,6 +69,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             *oauth.handlers,
             *oauth_ends.handlers,
             *system.handlers,
+            *client_start.handlers,
+            *data_store.handlers,
+            *home.handlers,
             *routes.handlers,
             *tracker,
             *metadata.handlers,

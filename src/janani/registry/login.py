@@ -42,7 +42,7 @@ async def log_in(request: _Request) -> Response[str] | Redirect:
     if account is None:
         fault = _("The user name or password is not right. After five wrong tries, wait a quarter of an hour.")
         return _login_page(request, then, fault=fault, status=401)
-    return Redirect(then or "/api/me", status_code=303, cookies=[await open_session(request, account)])
+    return Redirect(then or "/", status_code=303, cookies=[await open_session(request, account)])
 
 
 @get("/api/loginConfig", summary="What the login page offers")
@@ -139,7 +139,7 @@ async def _welcome(
     if row is None or row["disabled"] or not row["external"]:
         text = _("You are signed in, but you have no user here yet. Ask your supervisor to add you.")
         return _failed(request, text, status=403)
-    return Redirect(then or "/api/me", cookies=[await open_session(request, row["uid"])])
+    return Redirect(then or "/", cookies=[await open_session(request, row["uid"])])
 
 
 @get("/api/publicKeys/{provider_id:str}/jwks.json", summary="Public key of the registry at a provider")

@@ -58,16 +58,17 @@ async def end_session(request: _Request) -> Redirect | Response[str]:
         target = ""
     elif query.get("state"):
         target += ("&" if "?" in target else "?") + urlencode({"state": query["state"]})
-    return await _closed(request, target or "/login", only=username)
+    return await close_session(request, target or "/login", only=username)
 
 
 @post("/logout", summary="Log out")
 async def log_out(request: _Request) -> Redirect:
     """Closes this browser's session, from our own page."""
-    return await _closed(request, "/login")
+    return await close_session(request, "/login")
 
 
-async def _closed(request: _Request, target: str, *, only: str = "") -> Redirect:
+async def close_session(request: _Request, target: str, *, only: str = "") -> Redirect:
+    """Closes this browser's session (that of user `only`, when given) and goes on to `target`."""
     state = state_of(request)
     account = await session_account(request)
     one = (await state.metadata.current()).get("users", account or "") or {}

@@ -6,8 +6,10 @@ Problem
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response
+from litestar.response import Redirect
 
 from janani.kernel.problems import Problem
 
@@ -40,8 +42,12 @@ def web_message(
     return message | {key: value for key, value in optional.items() if value}
 
 
-def render(_request: Request[Any, Any, Any], problem: Refusal) -> Response[dict[str, Any]]:
-    """The HTTP answer of `problem`."""
+def render(request: Request[Any, Any, Any], problem: Refusal) -> Response[dict[str, Any]] | Redirect:
+    """The HTTP answer of `problem`. A person in a browser who is not logged in is sent to the login page."""
+    navigating = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if problem.status == 401 and navigating and "authorization" not in request.headers:
+        here = f"{request.scope['path']}?{request.scope['query_string'].decode()}".rstrip("?")
+        return Redirect(f"/login?{urlencode({'then': here})}")
     body = web_message(problem.status, problem.text, code=problem.code, response=problem.response)
     return Response(body, status_code=problem.status)
 

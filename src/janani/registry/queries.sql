@@ -155,3 +155,31 @@ update metadata_version set version = version + 1;
 insert into installation (key, value) values (:key, :value)
 on conflict (key) do update set value = installation.value
 returning value;
+
+-- name: data_namespaces
+select distinct namespace from data_store where owner = :owner order by namespace;
+
+-- name: data_keys
+select key from data_store where owner = :owner and namespace = :namespace order by key;
+
+-- name: data_entries
+select key, value::text as value from data_store where owner = :owner and namespace = :namespace order by key;
+
+-- name: data_entry^
+select uid, value::text as value, created, last_updated from data_store
+ where owner = :owner and namespace = :namespace and key = :key;
+
+-- name: add_data_entry$
+insert into data_store (owner, namespace, key, uid, value)
+values (:owner, :namespace, :key, :uid, :value::jsonb)
+on conflict do nothing returning uid;
+
+-- name: put_data_entry$
+-- Whether the entry is new.
+insert into data_store (owner, namespace, key, uid, value)
+values (:owner, :namespace, :key, :uid, :value::jsonb)
+on conflict (owner, namespace, key) do update set value = excluded.value, last_updated = now()
+returning created = last_updated;
+
+-- name: drop_data_entries
+delete from data_store where owner = :owner and namespace = :namespace and key = coalesce(:key, key) returning key;

@@ -11,8 +11,12 @@ from litestar.params import FromPath, FromQuery
 from janani import __version__
 from janani.kernel.ids import uid
 from janani.registry.access import state_of, user_of
+from janani.registry.client_start import USER_SETTINGS
 from janani.registry.metadata.fields import parse, select
+from janani.registry.metadata.shown import View
+from janani.registry.metadata.types import CLASSES
 from janani.registry.problems import Refusal
+from janani.registry.times import instant
 
 # The Web API version whose behaviour this server follows.
 API_VERSION = "2.42.1"
@@ -39,13 +43,14 @@ async def me(request: _Request) -> Json:
         "programs": programs,
         "dataSets": [],
         "patTokens": [],
-        "settings": {"keyUiLocale": "en", "keyDbLocale": "en"},
+        "settings": USER_SETTINGS,
         "userGroups": [{"id": group} for group in sorted(user.groups)],
     }
     for name in ("organisationUnits", "dataViewOrganisationUnits", "teiSearchOrganisationUnits", "userRoles"):
         whole.setdefault(name, [])
     fields = ",".join(request.query_params.getall("fields", []))
-    return select(whole, parse(fields or "*"), snapshot.get)
+    view = View(snapshot, user, state_of(request).settings.registry.url)
+    return view.shown("users", whole, parse(fields or "*"))
 
 
 @get(["/api/me/authorization", "/api/me/authorities"], summary="The caller's authorities")
@@ -72,7 +77,7 @@ async def info(request: _Request) -> Json:
         "userAgent": request.headers.get("user-agent", ""),
         "calendar": "iso8601",
         "dateFormat": "yyyy-mm-dd",
-        "serverDate": now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}",
+        "serverDate": instant(now),
         "serverTimeZoneId": zone,
         "serverTimeZoneDisplayName": now.tzname() or zone,
         "lastAnalyticsTableSuccess": "1970-01-01T00:00:00.000",
@@ -84,10 +89,11 @@ async def info(request: _Request) -> Json:
         "isMetadataVersionEnabled": False,
         "isMetadataSyncEnabled": False,
     }
+    selection = parse(request.query_params.get("fields") or "*")
     if not user.has("F_VIEW_SERVER_INFO"):
-        return base
+        return select(base, selection, _nothing)
     server = await state.pool.fetchval("show server_version")
-    return base | {
+    whole = base | {
         "databaseInfo": {"name": "registry", "databaseVersion": f"PostgreSQL {server}", "spatialSupport": False},
         "osName": platform.system(),
         "osArchitecture": platform.machine(),
@@ -96,6 +102,7 @@ async def info(request: _Request) -> Json:
         "emailConfigured": False,
         "redisEnabled": False,
     }
+    return select(whole, selection, _nothing)
 
 
 @get("/api/system/id", summary="Fresh UIDs")
@@ -107,11 +114,25 @@ async def fresh_ids(request: _Request, limit: FromQuery[int] = 1) -> Json:
     return {"codes": [uid() for _ in range(limit)]}
 
 
-@get("/api/systemSettings", summary="System settings")
-async def system_settings(request: _Request) -> Json:
-    """The settings that clients read at start."""
+@get("/api/system/uuid", summary="Fresh UUIDs")
+async def fresh_uuids(request: _Request, limit: int = 1) -> Json:
+    """`limit` random UUIDs."""
     await user_of(request)
-    return {"applicationTitle": "Janani", "keyUiLocale": "en", "keyDbLocale": "en", "keyCalendar": "iso8601"}
+    if not 1 <= limit <= _MAX_IDS:
+        raise Refusal(400, f"limit must be between 1 and {_MAX_IDS}.")
+    return {"codes": [str(uuid.uuid4()) for _ in range(limit)]}
+
+
+@get("/api/system/objectCounts", summary="How much metadata there is")
+async def object_counts(request: _Request) -> Json:
+    """Objects by type."""
+    await user_of(request)
+    snapshot = await state_of(request).metadata.current()
+    return {kind: sum(1 for _ in snapshot.objects(kind)) for kind in CLASSES}
+
+
+def _nothing(_kind: str, _uid: str) -> None:
+    """Nothing in the system's information refers to an object."""
 
 
 def fresh_system_id() -> str:
@@ -119,4 +140,4 @@ def fresh_system_id() -> str:
     return str(uuid.uuid4())
 
 
-handlers = [ping, me, my_authorities, my_authority, info, fresh_ids, system_settings]
+handlers = [ping, me, my_authorities, my_authority, info, fresh_ids, fresh_uuids, object_counts]

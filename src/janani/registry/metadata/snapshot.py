@@ -17,6 +17,7 @@ import msgspec
 
 from janani.kernel.postgres import queries
 from janani.registry.metadata.computed import complete
+from janani.registry.times import instant
 
 SQL = queries("janani.registry")
 _LOOK_SECONDS = 1.0
@@ -77,10 +78,6 @@ async def _read(pool: asyncpg.Pool) -> Snapshot:
     objects: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         body = msgspec.json.decode(row["body"], type=dict[str, Any])
-        body["created"], body["lastUpdated"] = _instant(row["created"]), _instant(row["last_updated"])
+        body["created"], body["lastUpdated"] = instant(row["created"]), instant(row["last_updated"])
         objects.setdefault(row["type"], {})[body["id"]] = body
     return Snapshot(version, complete(objects))
-
-
-def _instant(at: Any) -> str:
-    return str(at.strftime("%Y-%m-%dT%H:%M:%S.")) + f"{at.microsecond // 1000:03d}"
