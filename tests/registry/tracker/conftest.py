@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 
 from janani.registry.app import create_app
-from janani.settings import Settings
+from janani.settings import Registry, Settings
 from registry.tracker.antenatal import ADMIN, Clock, package
 
 
@@ -44,7 +45,8 @@ async def running(app: Litestar) -> AsyncIterator[None]:
 @pytest.fixture
 async def registry(settings: Settings, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """The registry's API as its administrator."""
-    app = create_app(settings, clock)
+    in_utc = msgspec.structs.replace(settings, registry=Registry(time_zone="Etc/UTC"))
+    app = create_app(in_utc, clock)
     async with running(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(

@@ -1,11 +1,14 @@
 """Tracker import on the wire (reference §2): what is stored, what is refused and with which code."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from janani.kernel.ids import uid
+from janani.registry.app import create_app
+from janani.settings import Settings
 from registry.tracker.antenatal import (
     AREA,
     ELEMENTS,
@@ -15,6 +18,7 @@ from registry.tracker.antenatal import (
     attribute,
     auth,
     enrolment,
+    package,
     payload,
     person,
     registration,
@@ -24,10 +28,10 @@ Json = dict[str, Any]
 
 
 async def send(
-    client: httpx.AsyncClient, body: Json, *, as_user: str = "admin", status: int = 200, **query: str
+    client: httpx.AsyncClient, body: Json, *, as_user: str = "admin", expect: int = 200, **query: str
 ) -> Json:
     answer = await client.post("/api/tracker", params={"async": "false", **query}, json=body, auth=auth(as_user))
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == expect, answer.text
     return answer.json()
 
 
@@ -59,7 +63,7 @@ async def test_sending_the_same_again_changes_nothing(registry: httpx.AsyncClien
 async def test_a_fault_refuses_everything_and_leaves_out_the_bundle_report(registry: httpx.AsyncClient) -> None:
     wrong = person()
     wrong["enrollments"][0]["attributes"] = []
-    report = await send(registry, payload(person(), wrong), status=409)
+    report = await send(registry, payload(person(), wrong), expect=409)
     assert report["status"] == "ERROR"
     assert "bundleReport" not in report
     assert report["stats"] == {"created": 0, "updated": 0, "deleted": 0, "ignored": 8, "total": 8}
@@ -69,7 +73,7 @@ async def test_a_fault_refuses_everything_and_leaves_out_the_bundle_report(regis
 async def test_atomic_mode_object_stores_what_is_sound(registry: httpx.AsyncClient) -> None:
     wrong = person()
     wrong["orgUnit"] = "zzzzzzzzzzz"
-    report = await send(registry, payload(person(), wrong), status=409, atomicMode="OBJECT")
+    report = await send(registry, payload(person(), wrong), expect=409, atomicMode="OBJECT")
     assert report["stats"] == {"created": 4, "updated": 0, "deleted": 0, "ignored": 4, "total": 8}
     assert codes(report) == {("TRACKED_ENTITY", "E1049"), ("ENROLLMENT", "E5000"), ("EVENT", "E5000")}
 
@@ -133,14 +137,14 @@ REFUSED: list[tuple[Json, tuple[str, str]]] = [
 
 async def test_what_the_rules_refuse(registry: httpx.AsyncClient) -> None:
     for woman, expected in REFUSED:
-        assert expected in codes(await send(registry, payload(woman), status=409))
+        assert expected in codes(await send(registry, payload(woman), expect=409))
 
 
 async def test_a_second_enrolment_while_one_is_active_is_refused(registry: httpx.AsyncClient) -> None:
     woman = person()
     await send(registry, payload(woman))
     again = enrolment(woman["enrollments"][0]["attributes"], trackedEntity=woman["trackedEntity"])
-    report = await send(registry, {"enrollments": [again]}, status=409)
+    report = await send(registry, {"enrollments": [again]}, expect=409)
     assert ("ENROLLMENT", "E1015") in codes(report)
 
 
@@ -148,28 +152,28 @@ async def test_a_stage_that_does_not_repeat_takes_one_event(registry: httpx.Asyn
     woman = person()
     await send(registry, payload(woman))
     event = registration(enrollment=woman["enrollments"][0]["enrollment"])
-    assert codes(await send(registry, {"events": [event]}, status=409)) == {("EVENT", "E1039")}
+    assert codes(await send(registry, {"events": [event]}, expect=409)) == {("EVENT", "E1039")}
 
 
 async def test_strategies_say_what_must_exist(registry: httpx.AsyncClient) -> None:
     woman = person()
-    missing = await send(registry, payload(woman), status=409, importStrategy="UPDATE")
+    missing = await send(registry, payload(woman), expect=409, importStrategy="UPDATE")
     assert {("TRACKED_ENTITY", "E1063"), ("ENROLLMENT", "E1081"), ("EVENT", "E1032")} <= codes(missing)
     await send(registry, payload(woman), importStrategy="CREATE")
-    there = await send(registry, payload(woman), status=409, importStrategy="CREATE")
+    there = await send(registry, payload(woman), expect=409, importStrategy="CREATE")
     assert codes(there) == {("TRACKED_ENTITY", "E1002"), ("ENROLLMENT", "E1080"), ("EVENT", "E1030")}
 
 
 async def test_a_midwife_writes_in_her_own_area_only(registry: httpx.AsyncClient) -> None:
     elsewhere = person(orgUnit=OTHER_AREA)
-    report = await send(registry, payload(elsewhere), as_user="nirmala", status=409)
+    report = await send(registry, payload(elsewhere), as_user="nirmala", expect=409)
     assert ("TRACKED_ENTITY", "E1000") in codes(report)
 
 
 async def test_a_midwife_of_another_district_cannot_change_her(registry: httpx.AsyncClient) -> None:
     woman = person()
     await send(registry, payload(woman), as_user="nirmala")
-    report = await send(registry, payload(woman), as_user="thevaki", status=409)
+    report = await send(registry, payload(woman), as_user="thevaki", expect=409)
     assert {("TRACKED_ENTITY", "E1003"), ("ENROLLMENT", "E1102"), ("EVENT", "E1102")} <= codes(report)
 
 
@@ -177,11 +181,11 @@ async def test_deletion_marks_cascades_and_is_final(registry: httpx.AsyncClient)
     woman = person(nic="975141234V")
     await send(registry, payload(woman))
     only_uid = {"trackedEntities": [{"trackedEntity": woman["trackedEntity"]}]}
-    refused = await send(registry, only_uid, as_user="nirmala", status=409, importStrategy="DELETE")
+    refused = await send(registry, only_uid, as_user="nirmala", expect=409, importStrategy="DELETE")
     assert codes(refused) == {("TRACKED_ENTITY", "E1100")}
     report = await send(registry, only_uid, importStrategy="DELETE")
     assert report["stats"]["deleted"] == 1
-    again = await send(registry, payload(woman), status=409)
+    again = await send(registry, payload(woman), expect=409)
     assert {("TRACKED_ENTITY", "E1114"), ("ENROLLMENT", "E1113"), ("EVENT", "E1082")} <= codes(again)
     await send(registry, payload(person(nic="975141234V")))  # her number is free again
 
@@ -198,7 +202,7 @@ async def test_a_completed_visit_is_not_planned_again(registry: httpx.AsyncClien
     await send(registry, payload(woman))
     enrollment = woman["enrollments"][0]
     back = enrollment["events"][0] | {"status": "SCHEDULE", "scheduledAt": "2026-12-01", "dataValues": []}
-    report = await send(registry, {"events": [back | {"enrollment": enrollment["enrollment"]}]}, status=409)
+    report = await send(registry, {"events": [back | {"enrollment": enrollment["enrollment"]}]}, expect=409)
     assert codes(report) == {("EVENT", "E1316")}
 
 
@@ -211,7 +215,7 @@ async def test_two_women_with_one_nic_at_once_one_wins_the_other_is_told(registr
 
 
 async def test_one_nic_twice_in_one_payload_is_told_too(registry: httpx.AsyncClient) -> None:
-    report = await send(registry, payload(person(nic="975141234V"), person(nic="975141234V")), status=409)
+    report = await send(registry, payload(person(nic="975141234V"), person(nic="975141234V")), expect=409)
     assert ("ENROLLMENT", "E1064") in codes(report)
 
 
@@ -276,5 +280,23 @@ async def test_a_reused_note_is_a_warning_and_relationships_are_refused(registry
     assert report["status"] == "WARNING"
     assert [line["errorCode"] for line in report["validationReport"]["warningReports"]] == ["E1119"]
     link = {"relationshipType": "zzzzzzzzzzz", "from": {}, "to": {}}
-    refused = await send(registry, {"relationships": [link]}, status=409)
+    refused = await send(registry, {"relationships": [link]}, expect=409)
     assert codes(refused) == {("RELATIONSHIP", "E4006")}
+
+
+async def test_the_day_is_the_servers_not_utc(settings: Settings, clock: Clock) -> None:
+    """At 20:00 UTC it is half past one of the next day in Colombo: a woman who comes then may be enrolled."""
+    clock.now = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+    app = create_app(settings, clock)
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://localhost:8080", auth=auth("admin")
+        ) as client,
+    ):
+        await client.post("/api/metadata", content=package())
+        early = person()
+        early["enrollments"][0] |= {"enrolledAt": "2026-11-22", "events": []}
+        await send(client, payload(early))
+        early["enrollments"][0]["enrolledAt"] = "2026-11-23"
+        assert codes(await send(client, payload(early), expect=409)) == {("ENROLLMENT", "E1020")}
