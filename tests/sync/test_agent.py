@@ -244,6 +244,13 @@ async def test_a_registry_without_a_feed_is_polled(world: World) -> None:
         await world.until(lambda: world.record.of("Patient")[0]["name"][0]["text"] == NEW)
 
 
+async def test_people_of_other_programmes_stay_where_they_are(world: World) -> None:
+    async with world.sync():
+        world.registry.put(woman(1, enrollments=[]))
+        await world.settled()
+    assert not world.record.of("Patient")
+
+
 async def test_keys_and_metrics_are_published(world: World) -> None:
     async with world.sync() as app:
         async with client_of(app) as client:

@@ -156,6 +156,9 @@ class Agent:
             return await self._retract(claim, before)
         context = await self._source.context(person)
         await self._answered(self.registry)
+        if before is None and not self._mapper.concerns(person):
+            await self._finish(claim, None, 0, "not_ours")
+            return "not_ours"
         mapped = self._mapper.map(person, context)
         if mapped.left_out:
             log("sync").info("left_out", person=claim.person, fields=sorted({one.field for one in mapped.left_out}))

@@ -18,7 +18,7 @@ from janani.sync.gate import Bell
 _queries = postgres.queries("janani.sync")
 _LIMIT = 500
 _WAIT_SECONDS = 20
-_RETRY_SECONDS = (0.2, 5.0)
+_RETRY_SECONDS = (0.2, 2.0)
 _OVERLAP = timedelta(minutes=2)
 """Polls look back this far: clocks differ, and a slow transaction shows its changes late."""
 
@@ -36,7 +36,7 @@ class Feed:
         self.trouble = ""
 
     async def run(self) -> None:
-        """Reads on for ever; a registry that is away is asked again, every 5 s at most."""
+        """Reads on for ever; a registry that is away is asked again, every 2 s."""
         delay = _RETRY_SECONDS[0]
         while True:
             try:

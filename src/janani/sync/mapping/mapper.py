@@ -36,6 +36,11 @@ class Mapper:
         """
         return _Mapping(self, person, context).done()
 
+    def concerns(self, person: Json) -> bool:
+        """Whether the tracked entity is enrolled in this programme."""
+        program = self.programme.registry.program
+        return any(one.get("program") == program for one in _live(person.get("enrollments")))
+
     def device(self, context: Context) -> list[Entry]:
         """The Device of the registry and what it refers to."""
         if self._device[0] is not context:

@@ -1,0 +1,169 @@
+"""The sync between a DHIS2 and a FHIR server given by URL; without, between our own registry and record.
+
+JANANI_CONTRACT_SYNC_REGISTRY_URL   a DHIS2 ≥ 2.40 that has the programme (ours is started when unset)
+JANANI_CONTRACT_SYNC_REGISTRY_USER  user:password who may write and read it (default admin:district)
+JANANI_CONTRACT_SYNC_RECORD_URL     a FHIR R4 server, its API below /fhir, that needs no token
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from janani import programmes
+from janani.clients.dhis2 import Dhis2Client
+from janani.clients.fhir import FhirClient
+from janani.kernel.ids import uid
+from janani.kernel.secrets import write_private
+from janani.settings import Settings
+from janani.sync.app import create_app
+from sync.servers import free_port, served
+
+PROGRAMME = programmes.load("anc_lk")
+PHN = PROGRAMME.record.systems["phn"]
+
+
+class Between:
+    """The two servers, and a sync between them."""
+
+    def __init__(self, registry: Dhis2Client, record: FhirClient) -> None:
+        self.registry, self.record = registry, record
+
+    async def patient(self, phn: str) -> dict[str, Any] | None:
+        """The Patient with that PHN."""
+        found = await self.record.search("Patient", {"identifier": f"{PHN}|{phn}"})
+        assert len(found) < 2
+        return found[0] if found else None
+
+    async def until(self, question: Any, seconds: float = 20) -> Any:
+        """What `question` gives as soon as it is true."""
+        end = time.monotonic() + seconds
+        while True:
+            found = await question()
+            if found or time.monotonic() > end:
+                assert found, "it did not arrive"
+                return found
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def between(settings: Settings) -> AsyncIterator[Between]:
+    user, _, password = os.environ.get("JANANI_CONTRACT_SYNC_REGISTRY_USER", "admin:district").partition(":")
+    replace = msgspec.structs.replace
+    async with contextlib.AsyncExitStack() as stack:
+        ports = [free_port(), free_port()]
+        registry_url = os.environ.get("JANANI_CONTRACT_SYNC_REGISTRY_URL", f"http://127.0.0.1:{ports[0]}")
+        record_url = os.environ.get("JANANI_CONTRACT_SYNC_RECORD_URL", f"http://127.0.0.1:{ports[1]}")
+        settings = replace(
+            settings,
+            registry=replace(settings.registry, port=ports[0], url=registry_url),
+            record=replace(settings.record, port=ports[1], url=record_url, authorization="open"),
+            sync=replace(settings.sync, registry_username=user, poll_seconds=1),
+        )
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
+        registry = Dhis2Client(http, registry_url, basic=(user, password))
+        if "JANANI_CONTRACT_SYNC_RECORD_URL" not in os.environ:
+            await _ours("record", settings, ports[1], stack)
+        if "JANANI_CONTRACT_SYNC_REGISTRY_URL" not in os.environ:
+            await _ours("registry", settings, ports[0], stack)
+            await registry.import_metadata((PROGRAMME.folder / PROGRAMME.registry.metadata).read_bytes())
+        write_private(settings.secrets / "sync-password", password.encode())
+        await stack.enter_async_context(create_app(settings).lifespan())
+        yield Between(registry, FhirClient(http, f"{record_url}/fhir"))
+
+
+async def _ours(part: str, settings: Settings, port: int, stack: contextlib.AsyncExitStack) -> None:
+    app = __import__(f"janani.{part}.app", fromlist=["create_app"]).create_app(settings)
+    await stack.enter_async_context(app.lifespan())
+    await stack.enter_async_context(served(app, port))
+
+
+def _woman(phn: str) -> dict[str, Any]:
+    attributes, unit = PROGRAMME.registry.attributes, "Tnl7qgZh7zL"
+    values = {"full_name": f"Contract Woman {phn}", "birth_date": "1997-08-01", "gender": "Female", "phn": phn}
+    return {
+        "trackedEntity": uid(),
+        "trackedEntityType": PROGRAMME.registry.tracked_entity_type,
+        "orgUnit": unit,
+        "enrollments": [
+            {
+                "enrollment": uid(),
+                "program": PROGRAMME.registry.program,
+                "orgUnit": unit,
+                "status": "ACTIVE",
+                "enrolledAt": "2026-05-01",
+                "occurredAt": "2026-03-01",
+                "attributes": [{"attribute": attributes[role], "value": text} for role, text in values.items()],
+                "events": [
+                    {
+                        "event": uid(),
+                        "program": PROGRAMME.registry.program,
+                        "programStage": PROGRAMME.registry.stages["visit"],
+                        "orgUnit": unit,
+                        "status": "COMPLETED",
+                        "occurredAt": "2026-05-01",
+                        "dataValues": [
+                            {"dataElement": "gu4sr8eOZcT", "value": "9"},
+                            {"dataElement": "cw35l7X4hnV", "value": "11.2"},
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+async def test_a_woman_her_change_and_her_deletion_arrive(between: Between) -> None:
+    phn = f"CT{uid()}"
+    woman = _woman(phn)
+    report = await between.registry.import_tracker({"trackedEntities": [woman]})
+    assert report["status"] == "OK", report["validationReport"]
+    patient = await between.until(lambda: between.patient(phn))
+    assert patient["name"][0]["text"] == f"Contract Woman {phn}"
+
+    async def haemoglobin() -> list[float]:
+        found = await between.record.search("Observation", {"subject": f"Patient/{patient['id']}", "code": "718-7"})
+        return [one["valueQuantity"]["value"] for one in found]
+
+    assert await between.until(haemoglobin) == [11.2]
+    event = woman["enrollments"][0]["events"][0]
+    event["dataValues"][1]["value"] = "10.4"
+    assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+
+    async def changed() -> bool:
+        return await haemoglobin() == [10.4]
+
+    await between.until(changed)
+    event["dataValues"] = [*event["dataValues"][:1], {"dataElement": "cw35l7X4hnV", "value": None}]
+    assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+
+    async def taken_back() -> bool:
+        return await haemoglobin() == []
+
+    await between.until(taken_back)
+    gone = {"trackedEntities": [{"trackedEntity": woman["trackedEntity"]}]}
+    assert (await between.registry.import_tracker(gone, importStrategy="DELETE"))["status"] == "OK"
+
+    async def retired() -> bool:
+        found = await between.patient(phn)
+        return found is not None and found["active"] is False
+
+    await between.until(retired)
+    assert not await between.record.search("Encounter", {"subject": f"Patient/{patient['id']}"})
+
+
+async def test_the_registry_itself_is_a_device_of_the_record(between: Between) -> None:
+    info = await between.registry.system_info()
+    system = PROGRAMME.record.systems["system_id"]
+
+    async def device() -> list[dict[str, Any]]:
+        return await between.record.search("Device", {"identifier": f"{system}|{info.system_id}"})
+
+    (found,) = await between.until(device)
+    assert found["version"][0]["value"] == info.version

@@ -1,0 +1,75 @@
+"""What is sent, given what was delivered before."""
+
+import json
+from typing import Any
+
+import pytest
+
+from janani import programmes
+from janani.sync import delivery, mapping
+from janani.sync.delivery import PATIENT
+from sync import sample
+
+
+@pytest.fixture(scope="module")
+def mapper() -> mapping.Mapper:
+    return mapping.compile(programmes.load("anc_lk"))
+
+
+def requests(bundle: bytes | None) -> list[dict[str, str]]:
+    assert bundle is not None
+    return [entry["request"] for entry in json.loads(bundle)["entry"]]
+
+
+def plan(mapper: mapping.Mapper, person: dict[str, Any], before: Any = None, **options: Any) -> delivery.Plan:
+    return delivery.plan(mapper.map(person, sample.context()), before, "urn:test", **options)
+
+
+def test_shared_entries_are_created_once_and_her_own_are_updated(mapper: mapping.Mapper) -> None:
+    asked = requests(plan(mapper, sample.person()).bundle)
+    assert {one["method"] for one in asked if "ifNoneExist" in one} == {"POST"}
+    assert all(
+        one["url"].count("?identifier=") == 1 and "|" not in one["url"] for one in asked if one["method"] == "PUT"
+    )
+
+
+def test_nothing_changed_is_nothing_to_send(mapper: mapping.Mapper) -> None:
+    first = plan(mapper, sample.person())
+    assert plan(mapper, sample.person(), first.delivered).bundle is None
+
+
+def test_one_changed_value_is_sent_with_what_it_refers_to(mapper: mapping.Mapper) -> None:
+    first = plan(mapper, sample.person())
+    person = sample.person()
+    person["enrollments"][0]["events"][1]["dataValues"][0]["value"] = "19"
+    second = plan(mapper, person, first.delivered)
+    kinds = [one["url"].partition("?")[0] for one in requests(second.bundle) if one["method"] == "PUT"]
+    assert kinds == ["Patient", "EpisodeOfCare", "Encounter", "Observation"]
+
+
+def test_what_is_gone_is_deleted_but_never_her_patient(mapper: mapping.Mapper) -> None:
+    first = plan(mapper, sample.person())
+    person = sample.person()
+    person["enrollments"] = []
+    deleted = [
+        one["url"] for one in requests(plan(mapper, person, first.delivered).bundle) if one["method"] == "DELETE"
+    ]
+    assert len(deleted) == len(first.delivered.digests) - 1
+    taken_back = requests(delivery.removal(sample.PERSON, first.delivered, "urn:test"))
+    assert not any(one["url"].startswith(PATIENT) for one in taken_back)
+
+
+def test_a_changed_key_finds_her_by_her_own_identifier_once(mapper: mapping.Mapper) -> None:
+    person = sample.person()
+    sample.attribute(person, "IrUmPkFMDU5", None)
+    first = plan(mapper, person)
+    second = plan(mapper, sample.person(), first.delivered)
+    assert requests(second.bundle)[0]["url"].endswith(f"dhis2-tracked-entity%7C{sample.PERSON}")
+    third = plan(mapper, sample.person(), second.delivered, whole=True)
+    assert requests(third.bundle)[0]["url"].endswith("phn%7C12345678")
+
+
+def test_the_same_content_has_the_same_identifier(mapper: mapping.Mapper) -> None:
+    bundles = [json.loads(plan(mapper, sample.person()).bundle or b"") for _ in range(2)]
+    assert bundles[0]["identifier"] == bundles[1]["identifier"]
+    assert bundles[0]["timestamp"] == "2025-09-04T07:42:13.455+00:00"

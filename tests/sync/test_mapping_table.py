@@ -1,0 +1,74 @@
+"""A mistake in the table is found before anything starts, with file and line."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from janani import programmes
+from janani.programmes import Programme, ProgrammeFault
+from janani.sync.mapping import table
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the programme's folder that may be spoilt."""
+    folder = programmes.load("anc_lk").folder
+    for name in ("programme.yaml", "mapping.yaml", "metadata.json"):
+        shutil.copy(folder / name, tmp_path / name)
+    monkeypatch.setattr(Programme, "folder", property(lambda _: tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("element: ANC_HB,", "element: ANC_HBB,", "no data element with code 'ANC_HBB'"),
+        ("{element: ANC_HB, code:", "{elemnt: ANC_HB, code:", "unknown field `elemnt`"),
+        ("loinc#8665-2|", "lonc#8665-2|", "no system 'lonc' under `systems`"),
+        (
+            'ANC_GRAVIDA, code: "loinc#11996-6|[#] Pregnancies", value: integer',
+            'ANC_GRAVIDA, code: "loinc#11996-6|[#] Pregnancies", value: date',
+            "ANC_GRAVIDA is INTEGER",
+        ),
+        ("value: blood_group,", "value: bloodgroup,", "no value map 'bloodgroup'"),
+        ("    O_NEG: sct#278148006|Blood group O Rh(D) negative\n", "", "lacks O_NEG of ANC_BLOOD_GROUP"),
+        ("attribute: ANC_NIC, system: nic", "attribute: ANC_NIC, system: nick", "names no system 'nick'"),
+    ],
+)
+def test_a_mistake_names_its_line(copy: Path, old: str, new: str, words: str) -> None:
+    file = copy / "mapping.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(ProgrammeFault) as fault:
+        table.read(programmes.load("anc_lk"))
+    place, _, said = str(fault.value).partition("  ")
+    assert words in said
+    assert place.startswith(f"{file}:")
+    if new:
+        assert int(place.rpartition(":")[2]) == _line(file, new)
+
+
+def _line(file: Path, new: str) -> int:
+    return next(number for number, line in enumerate(file.read_text().splitlines(), 1) if new.splitlines()[0] in line)
+
+
+def test_every_data_element_of_the_programme_is_mapped_or_named_here() -> None:
+    """Coverage: what stays in the registry does so on purpose."""
+    found, catalogue = table.read(programmes.load("anc_lk"))
+    text = (programmes.load("anc_lk").folder / table.FILE).read_text()
+    assert found.observations
+    unmapped = {code for code in catalogue.elements if not re.search(rf"\b{code}\b", text)}
+    assert not unmapped
+    kept = {code for code in catalogue.attributes if not re.search(rf"\b{code}\b", text)}
+    assert kept == {
+        "ANC_AGE",
+        "ANC_GN_DIVISION",
+        "ANC_IDENTITY_STATUS",
+        "ANC_IDENTITY_VERIFIED_AT",
+        "ANC_IDENTITY_PROVIDER",
+        "ANC_IDENTITY_VERIFIED_FIELDS",
+        "ANC_PHN_MISMATCH_REASON",
+    }
