@@ -92,3 +92,92 @@ async def test_an_unknown_type_is_refused_in_words(registry: Client) -> None:
 async def test_an_unknown_object_is_e1005(registry: Client) -> None:
     answer = await registry.get("/api/programs/AAAAAAAAAAA", auth=ADMIN)
     assert (answer.status_code, answer.json()["errorCode"]) == (404, "E1005")
+
+
+async def test_a_patch_changes_what_it_names_and_nothing_else(registry: Client, programme: dict[str, Any]) -> None:
+    headers = {"content-type": "application/json-patch+json"}
+    role = programme["userRoles"][0]
+    steps = b'[{"op":"add","path":"/authorities/-","value":"F_X"},{"op":"replace","path":"/name","value":"New"}]'
+    answer = await registry.patch(f"/api/userRoles/{role['id']}", content=steps, headers=headers, auth=ADMIN)
+    assert answer.status_code == 200, answer.text
+    found = (await registry.get(f"/api/userRoles/{role['id']}", auth=ADMIN)).json()
+    assert found["authorities"] == [*role["authorities"], "F_X"]
+    assert (found["name"], found["code"]) == ("New", role["code"])
+
+
+async def test_a_patch_of_nothing_or_of_another_kind_is_refused(registry: Client) -> None:
+    headers = {"content-type": "application/json-patch+json"}
+    place, body = "/api/userRoles/yrB6vc5Ip3r", b'[{"op":"remove","path":"/nothing"}]'
+    assert (await registry.patch(place, content=body, headers=headers, auth=ADMIN)).status_code == 400
+    assert (await registry.patch(place, content=body, auth=ADMIN)).status_code == 415
+
+
+async def test_remove_by_id_takes_one_member_of_a_list(registry: Client, programme: dict[str, Any]) -> None:
+    headers = {"content-type": "application/json-patch+json"}
+    group = next(one for one in programme["userGroups"] if len(one["users"]) > 1)
+    gone = group["users"][0]["id"]
+    steps = [{"op": "remove-by-id", "path": "/users", "id": gone}]
+    await registry.patch(f"/api/userGroups/{group['id']}", json=steps, headers=headers, auth=ADMIN)
+    left = (await registry.get(f"/api/userGroups/{group['id']}/users", auth=ADMIN)).json()["users"]
+    assert gone not in [one["id"] for one in left]
+    assert len(left) == len(group["users"]) - 1
+
+
+async def test_unchanged_metadata_is_not_sent_twice(registry: Client, programme: dict[str, Any]) -> None:
+    first = await registry.get("/api/programs?fields=id,version", auth=ADMIN)
+    headers = {"if-none-match": first.headers["etag"]}
+    assert (await registry.get("/api/programs?fields=id,version", headers=headers, auth=ADMIN)).status_code == 304
+    assert (await registry.get("/api/programs?fields=id", headers=headers, auth=ADMIN)).status_code == 200
+    await registry.post("/api/constants", json={"name": "Pi"}, auth=ADMIN)
+    assert (await registry.get("/api/programs?fields=id,version", headers=headers, auth=ADMIN)).status_code == 200
+
+
+async def test_the_version_in_the_path_and_the_suffix_change_nothing(
+    registry: Client, programme: dict[str, Any]
+) -> None:
+    plain = (await registry.get("/api/programs?fields=id", auth=ADMIN)).json()
+    for path in ("/api/42/programs", "/api/programs.json", "/api/40/programs.json"):
+        assert (await registry.get(f"{path}?fields=id", auth=ADMIN)).json() == plain
+
+
+async def test_units_below_hers_are_found_for_a_midwife(registry: Client, programme: dict[str, Any]) -> None:
+    midwife = programme["users"][0]
+    sent = midwife | {"password": "Secret-123", "externalAuth": False}
+    await registry.put(f"/api/users/{midwife['id']}", json=sent, auth=ADMIN)
+    auth = (midwife["username"], "Secret-123")
+    fields = "fields=id,displayName~rename(name),path,ancestors[displayName]"
+    own = await registry.get(f"/api/organisationUnits?withinUserHierarchy=true&{fields}", auth=auth)
+    assert {unit["id"] for unit in own.json()["organisationUnits"]} == {
+        one["id"] for one in midwife["organisationUnits"]
+    }
+    search = await registry.get("/api/organisationUnits?withinUserSearchHierarchy=true&paging=false", auth=auth)
+    assert len(search.json()["organisationUnits"]) > len(own.json()["organisationUnits"])
+    root = search.json()["organisationUnits"][0]["id"]
+    around = await registry.get(f"/api/organisationUnits/{root}?includeDescendants=true&fields=id", auth=auth)
+    assert root in [one["id"] for one in around.json()["organisationUnits"]]
+
+
+async def test_units_of_programmes(registry: Client, programme: dict[str, Any]) -> None:
+    answer = await registry.get("/api/programs/orgUnits?programs=eozjj9UivfS,AAAAAAAAAAA", auth=ADMIN)
+    assert list(answer.json()) == ["eozjj9UivfS"]
+    assert len(answer.json()["eozjj9UivfS"]) == len(programme["programs"][0]["organisationUnits"])
+
+
+async def test_what_is_exported_is_imported_unchanged(registry: Client, programme: dict[str, Any]) -> None:
+    package = (await registry.get("/api/metadata", auth=ADMIN)).json()
+    assert "displayName" not in str(package["programs"])
+    before = (await registry.get("/api/programs/eozjj9UivfS", auth=ADMIN)).json()
+    answer = await registry.post("/api/metadata", json=package, auth=ADMIN)
+    assert answer.status_code == 200, answer.text
+    assert (await registry.get("/api/programs/eozjj9UivfS", auth=ADMIN)).json() == before
+
+
+async def test_parameters_that_would_change_the_meaning_are_refused(registry: Client) -> None:
+    for parameter in ("atomicMode=NONE", "mergeMode=MERGE", "identifier=CODE", "async=true", "importStrategy=WISH"):
+        assert (await registry.post(f"/api/metadata?{parameter}", json={}, auth=ADMIN)).status_code == 400
+
+
+async def test_a_package_of_something_else_is_a_bad_request(registry: Client) -> None:
+    for body in (b"[]", b"{", b'{"programs":["x"]}', b'{"programs":[{"id":7}]}'):
+        answer = await registry.post("/api/metadata", content=body, auth=ADMIN)
+        assert answer.status_code in (400, 409), body

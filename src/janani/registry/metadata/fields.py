@@ -17,7 +17,10 @@ _PRESETS = {
     ":nameable": ("id", "name", "code", "created", "lastUpdated", "href", "shortName", "description"),
 }
 _WHOLE, _OWNED = ("*", ":all"), (":owner", ":persisted")
-_NOT_OWNED = frozenset(("access", "href", "leaf", "children", "ancestors", "optionSetValue"))
+_NOT_OWNED = frozenset(
+    """access href leaf children ancestors optionSetValue
+    displayName displayShortName displayFormName displayDescription""".split()  # noqa: SIM905
+)
 _MAX_DEPTH = 12
 
 
@@ -87,7 +90,7 @@ def select(one: Json, selection: Selection, resolve: Resolve) -> Json:
         if item.name in _WHOLE:
             chosen |= {name: _plain(name, value) for name, value in one.items()}
         elif item.name in _OWNED:
-            owned = (name for name in one if name not in _NOT_OWNED and not name.startswith("display"))
+            owned = (name for name in one if name not in _NOT_OWNED)
             chosen |= {name: _plain(name, one[name]) for name in owned}
         elif item.name == ":simple":
             chosen |= {name: value for name, value in one.items() if not isinstance(value, dict | list)}
