@@ -14,7 +14,7 @@ from litestar import Request, get
 from janani.registry.access import state_of
 from janani.registry.metadata.fields import Selection, parse, select
 from janani.registry.problems import Refusal
-from janani.registry.tracker import parameters, search
+from janani.registry.tracker import parameters, search, search_events
 from janani.registry.tracker.asking import Asking, asking
 from janani.registry.tracker.conditions import Conditions
 from janani.registry.tracker.parameters import (
@@ -53,7 +53,7 @@ async def list_enrollments(request: _Request) -> Json:
     """The enrolments that the parameters of §3.5 select. Refusal 400 or 403 as DHIS2 says them."""
     ask, sent = await asking(request), parameters.read(request.query_params.multi_items(), EnrollmentParameters)
     selection = parse(sent.fields or _ENROLLMENT_FIELDS)
-    found = search.enrollments(sent, _context(ask))
+    found = search_events.enrollments(sent, _context(ask))
     async with ask.pool.acquire() as connection:
         ids, pager = await _page(request, connection, found, sent)
         rows = await _trees(connection, ask, sent).enrollments(ids, selection)
@@ -65,7 +65,7 @@ async def list_events(request: _Request) -> Json:
     """The events that the parameters of §3.6 select. Refusal 400 or 403 as DHIS2 says them."""
     ask, sent = await asking(request), parameters.read(request.query_params.multi_items(), EventParameters)
     selection = parse(sent.fields or _EVENT_FIELDS)
-    found = search.events(sent, _context(ask))
+    found = search_events.events(sent, _context(ask))
     async with ask.pool.acquire() as connection:
         ids, pager = await _page(request, connection, found, sent)
         rows = await _trees(connection, ask, sent).events(ids, selection)
@@ -92,7 +92,7 @@ async def read_enrollment(request: _Request, enrollment_uid: str) -> Json:
     ask, sent = await asking(request), _single(request)
     parameters.uid("uid", enrollment_uid)
     selection = parse(sent.fields or _ENROLLMENT_FIELDS)
-    every = search.enrollments(EnrollmentParameters(enrollments=enrollment_uid), _context(ask, single=True))
+    every = search_events.enrollments(EnrollmentParameters(enrollments=enrollment_uid), _context(ask, single=True))
     async with ask.pool.acquire() as connection:
         ids = [row["id"] for row in await connection.fetch(every.ids, *every.parameters, 1, 0)]
         rows = await _trees(connection, ask, sent).enrollments(ids, selection)
@@ -107,7 +107,7 @@ async def read_event(request: _Request, event_uid: str) -> Json:
     ask, sent = await asking(request), _single(request)
     parameters.uid("uid", event_uid)
     selection = parse(sent.fields or _EVENT_FIELDS)
-    every = search.events(EventParameters(events=event_uid), _context(ask, single=True))
+    every = search_events.events(EventParameters(events=event_uid), _context(ask, single=True))
     async with ask.pool.acquire() as connection:
         ids = [row["id"] for row in await connection.fetch(every.ids, *every.parameters, 1, 0)]
         rows = await _trees(connection, ask, sent).events(ids, selection)

@@ -1,4 +1,4 @@
-"""Searches for people, enrolments and events, compiled to SQL with parameters (reference §3.2–3.6). Pure."""
+"""Searches for people, compiled to SQL with parameters (reference §3.2, §3.3), and what all searches share. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +13,7 @@ from janani.registry.tracker import parameters as read
 from janani.registry.tracker.actor import Actor
 from janani.registry.tracker.catalogue import Catalogue, Programme
 from janani.registry.tracker.conditions import Conditions, Filter, comparison, read_filters
-from janani.registry.tracker.parameters import EnrollmentParameters, EntityParameters, EventParameters, Shared
+from janani.registry.tracker.parameters import EntityParameters, Shared
 from janani.registry.tracker.scope import (
     Scope,
     readable_program,
@@ -24,8 +24,8 @@ from janani.registry.tracker.scope import (
 )
 from janani.registry.tracker.values import NUMERIC
 
-_ENROLLMENT_STATUSES = ("ACTIVE", "COMPLETED", "CANCELLED")
-_EVENT_STATUSES = ("ACTIVE", "COMPLETED", "VISITED", "SCHEDULE", "OVERDUE", "SKIPPED")
+ENROLLMENT_STATUSES = ("ACTIVE", "COMPLETED", "CANCELLED")
+EVENT_STATUSES = ("ACTIVE", "COMPLETED", "VISITED", "SCHEDULE", "OVERDUE", "SKIPPED")
 _ENTITY_ORDER = {
     "createdAt": "te.created_at",
     "createdAtClient": "te.created_at_client",
@@ -33,38 +33,6 @@ _ENTITY_ORDER = {
     "trackedEntity": "te.uid",
     "updatedAt": "te.updated_at",
     "updatedAtClient": "te.updated_at_client",
-}
-_ENROLLMENT_ORDER = {
-    "completedAt": "n.completed_at",
-    "createdAt": "n.created_at",
-    "createdAtClient": "n.created_at_client",
-    "enrolledAt": "n.enrolled_at",
-    "updatedAt": "n.updated_at",
-    "updatedAtClient": "n.updated_at_client",
-}
-_EVENT_ORDER = {
-    "completedAt": "e.completed_at",
-    "completedBy": "e.completed_by",
-    "createdAt": "e.created_at",
-    "createdAtClient": "e.created_at_client",
-    "createdBy": "e.created_by ->> 'username'",
-    "deleted": "e.deleted",
-    "enrolledAt": "n.enrolled_at",
-    "enrollment": "n.uid",
-    "enrollmentStatus": "n.status",
-    "event": "e.uid",
-    "followUp": "n.follow_up",
-    "occurredAt": "e.occurred_at",
-    "orgUnit": "e.org_unit",
-    "program": "e.program",
-    "programStage": "e.program_stage",
-    "scheduledAt": "e.scheduled_at",
-    "status": "e.status",
-    "storedBy": "e.stored_by",
-    "trackedEntity": "te.uid",
-    "updatedAt": "e.updated_at",
-    "updatedAtClient": "e.updated_at_client",
-    "updatedBy": "e.updated_by ->> 'username'",
 }
 
 
@@ -107,11 +75,11 @@ def entities(sent: EntityParameters, context: Context) -> Search:
     """The people that the parameters ask for and the user may see. Raises Refusal (400, 403)."""
     listed = read.uids("trackedEntities", sent.tracked_entities)
     _one_bound(sent, listed)
-    scope = _scope(sent.org_unit_mode, read.uids("orgUnits", sent.org_units), context)
+    scope = scope_asked(sent.org_unit_mode, read.uids("orgUnits", sent.org_units), context)
     where = Conditions()
     where.within("te.uid", listed)
-    _not_deleted(where, "te", sent)
-    _updated(where, "te", sent, context)
+    not_deleted(where, "te", sent)
+    updated(where, "te", sent, context)
     where.equals("te.potential_duplicate", read.flag("potentialDuplicate", sent.potential_duplicate), "boolean")
     where.within("te.type", readable_types(context.actor, context.catalogue))
     if sent.program:
@@ -123,10 +91,10 @@ def entities(sent: EntityParameters, context: Context) -> Search:
             test = comparison(where, "v.value", "like", word, numeric=False)
             where.add(f"exists (select from attribute_value v where v.tracked_entity = te.id and {test})")
     for one in read_filters(sent.filter):
-        _attribute_filter(where, one, context)
+        attribute_filter(where, one, context)
     columns = _ENTITY_ORDER | {"enrolledAt": _LATEST_ENROLMENT}
-    order = partial(_order, where, sent, columns, "te.id", context, attributes=True)
-    return _search("tracked_entity te", "te.id", where, order)
+    order = partial(ordered, where, sent, columns, "te.id", context, attributes=True)
+    return compiled("tracked_entity te", "te.id", where, order)
 
 
 _LATEST_ENROLMENT = "(select max(n.enrolled_at) from enrollment n where n.tracked_entity = te.id and not n.deleted)"
@@ -154,17 +122,20 @@ def _one_bound(sent: EntityParameters, listed: list[str] | None) -> None:
             raise Refusal(400, f"`program` must be defined when `{name}` is specified")
 
 
-def _scope(mode: str, units: list[str] | None, context: Context) -> Scope:
+def scope_asked(mode: str, units: list[str] | None, context: Context) -> Scope:
+    """The scope asked for; of one known object wherever the user may see it. Raises Refusal (400, 403)."""
     scope = scope_of(mode, units or (), context.actor, context.catalogue)
     return Scope(None, scope.reach, scope.closed_reach) if context.single else scope
 
 
-def _not_deleted(where: Conditions, alias: str, sent: Shared) -> None:
+def not_deleted(where: Conditions, alias: str, sent: Shared) -> None:
+    """Leaves out what is deleted, unless includeDeleted asks for it."""
     if not read.flag("includeDeleted", sent.include_deleted):
         where.add(f"not {alias}.deleted")
 
 
-def _updated(where: Conditions, alias: str, sent: Shared, context: Context) -> None:
+def updated(where: Conditions, alias: str, sent: Shared, context: Context) -> None:
+    """Within the span of updatedAfter, updatedBefore or updatedWithin."""
     after, before = read.updated_since(sent, context.now, context.zone)
     where.at_least(f"{alias}.updated_at", after)
     where.at_most(f"{alias}.updated_at", before)
@@ -181,8 +152,8 @@ def _in_program(where: Conditions, sent: EntityParameters, program: Programme, s
     where.add(f"exists (select from program_owner o where {' and '.join(owner)})")
     inner = _Part(where)
     inner.equals("n.program", program.uid)
-    _not_deleted(inner, "n", sent)
-    status = read.choice("enrollmentStatus", sent.enrollment_status or sent.program_status, _ENROLLMENT_STATUSES)
+    not_deleted(inner, "n", sent)
+    status = read.choice("enrollmentStatus", sent.enrollment_status or sent.program_status, ENROLLMENT_STATUSES)
     inner.equals("n.status", status)
     inner.equals("n.follow_up", read.flag("followUp", sent.follow_up), "boolean")
     inner.at_least("n.enrolled_at", read.start("enrollmentEnrolledAfter", sent.enrollment_enrolled_after, context.zone))
@@ -202,7 +173,7 @@ class _Part(Conditions):
 
 
 def _with_events(where: Conditions, sent: EntityParameters, context: Context) -> None:
-    status = read.choice("eventStatus", sent.event_status, _EVENT_STATUSES)
+    status = read.choice("eventStatus", sent.event_status, EVENT_STATUSES)
     if status and not (sent.event_occurred_after and sent.event_occurred_before):
         raise Refusal(400, "eventOccurredAfter and eventOccurredBefore must be defined when eventStatus is specified")
     if not any((sent.program_stage, sent.event_occurred_after, sent.event_occurred_before)):
@@ -211,7 +182,7 @@ def _with_events(where: Conditions, sent: EntityParameters, context: Context) ->
     inner.within("e.program_stage", readable_stages(context.actor, context.catalogue))
     inner.equals("e.program_stage", read.uid("programStage", sent.program_stage))
     inner.equals("e.status", status)
-    _not_deleted(inner, "e", sent)
+    not_deleted(inner, "e", sent)
     # A planned event has not occurred: it stands at the day it is planned for.
     when = "coalesce(e.occurred_at, e.scheduled_at)"
     inner.at_least(when, read.start("eventOccurredAfter", sent.event_occurred_after, context.zone))
@@ -246,7 +217,8 @@ def visible(where: Conditions, scope: Scope, context: Context) -> None:
     where.add(f"({' or '.join([*ways, f'({own})'])})")
 
 
-def _attribute_filter(where: Conditions, one: Filter, context: Context, person: str = "te.id") -> None:
+def attribute_filter(where: Conditions, one: Filter, context: Context, person: str = "te.id") -> None:
+    """Adds that an attribute of the person (column `person`) passes the filter. Raises Refusal (400)."""
     attribute = context.catalogue.attributes.get(one.uid)
     if attribute is None:
         raise Refusal(400, f"Attribute does not exist: {one.uid}")
@@ -264,27 +236,13 @@ def _attribute_filter(where: Conditions, one: Filter, context: Context, person: 
         where.add(f"exists ({' and '.join([of, *tests])})")
 
 
-def _element_filter(where: Conditions, one: Filter, context: Context) -> None:
-    element = context.catalogue.elements.get(one.uid)
-    if element is None:
-        raise Refusal(400, f"Data element does not exist: {one.uid}")
-    uid = where.parameter(one.uid, "text")
-    column = f"(e.data_values -> {uid} ->> 'value')"
-    if not one.tests:
-        where.add(f"e.data_values ? {uid}")
-    for operator, value in one.tests:
-        if operator in ("null", "!null"):
-            where.add(f"{'not ' if operator == 'null' else ''}(e.data_values ? {uid})")
-        else:
-            where.add(comparison(where, column, operator, value, numeric=element.value_type in NUMERIC))
-
-
-def _search(source: str, key: str, where: Conditions, order: Callable[[], str]) -> Search:
+def compiled(source: str, key: str, where: Conditions, order: Callable[[], str]) -> Search:
+    """The search with its conditions; `order` comes last, so that its parameters follow those of the conditions."""
     text, filters = where.text, len(where.parameters)
     return Search(f"from {source} where {text}", key, order(), where.parameters, filters)
 
 
-def _order(
+def ordered(
     where: Conditions,
     sent: Shared,
     columns: dict[str, str],
@@ -309,107 +267,3 @@ def _order(
             raise Refusal(400, f"order by property '{name}' is not supported. Supported are {sorted(columns)}")
         terms.append(f"{term} {direction} nulls last")
     return ", ".join([*terms, f"{key} desc"])
-
-
-def enrollments(sent: EnrollmentParameters, context: Context) -> Search:
-    """The enrolments that the parameters ask for and the user may see. Raises Refusal (400, 403)."""
-    listed = read.uids("enrollments", sent.enrollments)
-    person = read.uid("trackedEntity", sent.tracked_entity)
-    read.uid("program", sent.program)
-    if not (sent.program or person or listed):
-        raise Refusal(400, "Program, tracked entity or enrollments must be specified")
-    scope = _scope(sent.org_unit_mode, read.uids("orgUnits", sent.org_units), context)
-    where = Conditions()
-    where.within("n.uid", listed)
-    where.equals("te.uid", person)
-    where.equals("te.type", read.uid("trackedEntityType", sent.tracked_entity_type))
-    where.within("n.org_unit", scope.units)
-    _not_deleted(where, "n", sent)
-    _updated(where, "n", sent, context)
-    where.equals("n.status", read.choice("status", sent.status or sent.program_status, _ENROLLMENT_STATUSES))
-    where.equals("n.follow_up", read.flag("followUp", sent.follow_up), "boolean")
-    where.at_least("n.enrolled_at", read.start("enrolledAfter", sent.enrolled_after, context.zone))
-    where.at_most("n.enrolled_at", read.end("enrolledBefore", sent.enrolled_before, context.zone))
-    _owned(where, "n.program", sent.program, scope, context)
-    source = "enrollment n join tracked_entity te on te.id = n.tracked_entity"
-    return _search(source, "n.id", where, partial(_order, where, sent, _ENROLLMENT_ORDER, "n.id", context))
-
-
-def _owned(where: Conditions, column: str, program: str | None, scope: Scope, context: Context) -> None:
-    """Of a programme the user may read, and owned there by a unit the user reaches."""
-    programs = readable_programs(context.actor, context.catalogue)
-    if program:
-        programs = {program: readable_program(program, context.actor, context.catalogue)}
-    ways = []
-    for closed, reach in ((False, scope.reach), (True, scope.closed_reach)):
-        names = [uid for uid, one in programs.items() if one.closed is closed]
-        if names:
-            way = f"{column} = any({where.parameter(names, 'text[]')})"
-            if reach is not None:
-                units = where.parameter(list(reach), "text[]")
-                way += (
-                    " and (te.id is null or exists (select from program_owner o where o.tracked_entity = te.id"
-                    f" and o.program = {column} and o.org_unit = any({units})))"
-                )
-            ways.append(f"({way})")
-    where.add(f"({' or '.join(ways) or 'false'})")
-
-
-def events(sent: EventParameters, context: Context) -> Search:
-    """The events that the parameters ask for and the user may see. Raises Refusal (400, 403)."""
-    for name, text in (("program", sent.program), ("programStage", sent.program_stage)):
-        read.uid(name, text)
-    scope = _scope(sent.org_unit_mode, read.uids("orgUnit", sent.org_unit), context)
-    where = Conditions()
-    where.within("e.uid", read.uids("events", sent.events))
-    where.within("n.uid", read.uids("enrollments", sent.enrollments))
-    where.equals("te.uid", read.uid("trackedEntity", sent.tracked_entity))
-    where.equals("e.program_stage", sent.program_stage)
-    where.within("e.program_stage", readable_stages(context.actor, context.catalogue))
-    where.within("e.org_unit", scope.units)
-    _not_deleted(where, "e", sent)
-    _updated(where, "e", sent, context)
-    where.equals("e.status", read.choice("status", sent.status, _EVENT_STATUSES))
-    enrolled = read.choice("enrollmentStatus", sent.enrollment_status or sent.program_status, _ENROLLMENT_STATUSES)
-    where.equals("n.status", enrolled)
-    where.equals("n.follow_up", read.flag("followUp", sent.follow_up), "boolean")
-    _event_dates(where, sent, context.zone)
-    _assigned(where, sent, context)
-    for one in read_filters(sent.filter):
-        _element_filter(where, one, context)
-    for one in read_filters(sent.filter_attributes):
-        _attribute_filter(where, one, context)
-    _owned(where, "e.program", sent.program, scope, context)
-    order = partial(_order, where, sent, _EVENT_ORDER, "e.id", context, attributes=True, elements=True)
-    source = (
-        "event e left join enrollment n on n.id = e.enrollment left join tracked_entity te on te.id = n.tracked_entity"
-    )
-    return _search(source, "e.id", where, order)
-
-
-def _event_dates(where: Conditions, sent: EventParameters, zone: ZoneInfo) -> None:
-    spans = (
-        ("e.occurred_at", "occurred", sent.occurred_after, sent.occurred_before),
-        ("e.scheduled_at", "scheduled", sent.scheduled_after, sent.scheduled_before),
-        ("n.enrolled_at", "enrollmentEnrolled", sent.enrollment_enrolled_after, sent.enrollment_enrolled_before),
-        ("n.occurred_at", "enrollmentOccurred", sent.enrollment_occurred_after, sent.enrollment_occurred_before),
-    )
-    for column, name, after, before in spans:
-        where.at_least(column, read.start(f"{name}After", after, zone))
-        where.at_most(column, read.end(f"{name}Before", before, zone))
-
-
-def _assigned(where: Conditions, sent: EventParameters, context: Context) -> None:
-    mode = read.choice("assignedUserMode", sent.assigned_user_mode, ("CURRENT", "PROVIDED", "NONE", "ANY", "ALL"))
-    users = read.uids("assignedUsers", sent.assigned_users)
-    if users and mode not in (None, "PROVIDED"):
-        raise Refusal(400, "assignedUsers can only be used with assignedUserMode PROVIDED.")
-    column = "e.assigned_user ->> 'uid'"
-    if mode == "NONE":
-        where.add("e.assigned_user is null")
-    elif mode == "ANY":
-        where.add("e.assigned_user is not null")
-    elif mode == "CURRENT":
-        where.add(f"{column} = {where.parameter(context.actor.uid, 'text')}")
-    elif users:
-        where.within(f"({column})", users)
