@@ -4,13 +4,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import httpx
-from system import System
 
 from janani import programmes
 from janani.clients.fhir import BackendToken
 from janani.kernel.ids import uid_of
 from janani.kernel.jose import signing_key
 from janani.programmes.sri_lanka import check_digit
+from system import System
 
 _ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
 
@@ -79,5 +79,5 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
 async def record_token(system: System, client: httpx.AsyncClient) -> str:
     """An access token of the record, as the sync gets its own."""
     key = signing_key(system.home / "secrets" / "sync.pem", create=False)
-    token = BackendToken(client, f"{system.url('record')}/auth/token", "janani-sync", key, "system/*.cruds")
+    token = BackendToken(client, f"{system.url('record')}/fhir", "janani-sync", key)
     return await token()

@@ -134,21 +134,21 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
     return [
         client(
             settings.registry.client_id,
-            "Ministry of Health: midwives",
+            "The midwives' register",
             f"{settings.registry.url}/oauth2/code/esignet",
             ["name", "email"],
             "registry.pem",
         ),
         client(
             settings.record.client_id,
-            "Ministry of Health: health record",
+            "The health record",
             f"{settings.record.url}/auth/callback",
             ["name", "email"],
             "record.pem",
         ),
         client(
             settings.relying.client_id,
-            "Ministry of Health: antenatal clinic",
+            "The antenatal clinic",
             f"{settings.portals.url}/midwife/identity/callback",
             person,
             "relying.pem",

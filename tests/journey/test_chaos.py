@@ -14,10 +14,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from janani import programmes
 from people import person, phn, record_token
 from system import System
-
-from janani import programmes
 
 PEOPLE = 200
 KILLS = 20

@@ -28,7 +28,6 @@ class Number(Struct):
     known: dict[str, str] = {}
     decision: str = ""
     reason: str = ""
-    distinct: bool = False
 
 
 class Draft(Struct):

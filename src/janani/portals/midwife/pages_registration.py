@@ -170,15 +170,15 @@ def _payload(
 async def _number(midwife: Midwife, draft: Draft, *, distinct: bool) -> str | list[health_number.Alike]:
     """Her PHN: the one she brought, or a new one; those who may be she when the midwife has not looked at them yet."""
     if draft.phn.decision == "same":
-        return draft.phn.number
+        return await health_number.confirm(midwife, draft.phn.number, draft.fields, draft.identity.subject)
     subject = draft.identity.subject
-    if not distinct and not draft.phn.distinct:
+    if not distinct:
         others = [
             one for one in await health_number.alike(midwife, draft.fields, subject) if one.phn != draft.phn.number
         ]
         if others:
             return others
-    return await health_number.issue(midwife, draft.fields, subject, draft.id, distinct=True)
+    return await health_number.issue(midwife, draft.fields, subject, draft.id)
 
 
 async def _already_registered(midwife: Midwife, draft: Draft) -> Woman | None:

@@ -1,0 +1,40 @@
+"""The whole system with its demo district, and a browser."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from journey.browser import chromium
+from journey.walking import ARGUMENTS, DESKTOP, Browser, BrowserContext, async_playwright
+from system import System
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """Janani with the demo district, for all journeys of this run."""
+    with tempfile.TemporaryDirectory(prefix="janani-journey-") as folder:
+        os.chmod(folder, 0o755)
+        one = System(Path(folder) / "home")
+        one.start()
+        try:
+            yield one
+        finally:
+            one.destroy()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium for one test."""
+    async with async_playwright() as playwright:
+        one = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield one
+        await one.close()
+
+
+@pytest.fixture
+async def desk(browser: Browser) -> BrowserContext:
+    """A browser profile of its own, at a desk."""
+    return await browser.new_context(viewport=DESKTOP, locale="en-GB")
