@@ -22,7 +22,9 @@ def free_port() -> int:
 @contextlib.asynccontextmanager
 async def served(app: Any, port: int) -> AsyncIterator[str]:
     """`app` on `port`, in this event loop."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    )
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)

@@ -6,10 +6,12 @@ the same conditional transaction. One person is with one worker at most, so her 
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import Gauge as Level
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError, Issue
@@ -43,6 +45,11 @@ class Metrics:
             buckets=(0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 5, 30, 300, 3600),
             registry=self.registry,
         )
+        self.waiting = Level("janani_sync_waiting", "People waiting.", registry=self.registry)
+        self.lag = Level(
+            "janani_sync_lag_seconds", "How long the first of them has waited (s).", registry=self.registry
+        )
+        self.dead = Level("janani_sync_dead", "People set aside.", registry=self.registry)
 
 
 class SetAside(Exception):
@@ -140,7 +147,7 @@ class Agent:
         except _DATABASE:
             raise
         except Exception as error:
-            log("sync").error("not_mapped", person=claim.person, exc_info=error)
+            log("sync").error("not_mapped", person=claim.person, error=type(error).__name__, at=_place_of(error))
             await self._set_aside(claim, SetAside(f"it could not be mapped ({type(error).__name__})"))
             outcome = "set_aside"
         finally:
@@ -250,8 +257,14 @@ async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
         try:
             await loop()
         except Exception as error:
-            log("sync").error("loop_stopped", exc_info=error)
+            log("sync").error("loop_stopped", error=type(error).__name__, at=_place_of(error))
             await asyncio.sleep(1)
+
+
+def _place_of(error: Exception) -> str:
+    """Where an error was raised. Its text is not logged: it may quote a person's values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
 
 
 def _refuses(error: FhirError) -> bool:

@@ -53,10 +53,14 @@ def jwks(sync: The) -> Response[dict[str, Any]]:
     return Response(sync.jwks, headers={"cache-control": "public, max-age=300"})
 
 
-@get("/metrics", media_type=MediaType.TEXT, sync_to_thread=False)
-def prometheus(sync: The) -> bytes:
+@get("/metrics", media_type=MediaType.TEXT)
+async def prometheus(sync: The) -> bytes:
     """Metrics in Prometheus' text format."""
-    return metrics(sync.agent.metrics.registry)
+    found, kept = await operations.status(sync.pool, sync.clock()), sync.agent.metrics
+    kept.waiting.set(found["waiting"])
+    kept.lag.set(found["lag (s)"])
+    kept.dead.set(found["set aside"])
+    return metrics(kept.registry)
 
 
 @get("/status")

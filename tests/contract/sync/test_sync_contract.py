@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import msgspec
-import pytest
 
 from janani import programmes
 from janani.clients.dhis2 import Dhis2Client
@@ -52,8 +51,9 @@ class Between:
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-async def between(settings: Settings) -> AsyncIterator[Between]:
+@contextlib.asynccontextmanager
+async def both(settings: Settings) -> AsyncIterator[Between]:
+    """The two servers with a sync between them, running."""
     user, _, password = os.environ.get("JANANI_CONTRACT_SYNC_REGISTRY_USER", "admin:district").partition(":")
     replace = msgspec.structs.replace
     async with contextlib.AsyncExitStack() as stack:
@@ -119,51 +119,53 @@ def _woman(phn: str) -> dict[str, Any]:
     }
 
 
-async def test_a_woman_her_change_and_her_deletion_arrive(between: Between) -> None:
-    phn = f"CT{uid()}"
-    woman = _woman(phn)
-    report = await between.registry.import_tracker({"trackedEntities": [woman]})
-    assert report["status"] == "OK", report["validationReport"]
-    patient = await between.until(lambda: between.patient(phn))
-    assert patient["name"][0]["text"] == f"Contract Woman {phn}"
+async def test_a_woman_her_change_and_her_deletion_arrive(settings: Settings) -> None:
+    async with both(settings) as between:
+        phn = f"CT{uid()}"
+        woman = _woman(phn)
+        report = await between.registry.import_tracker({"trackedEntities": [woman]})
+        assert report["status"] == "OK", report["validationReport"]
+        patient = await between.until(lambda: between.patient(phn))
+        assert patient["name"][0]["text"] == f"Contract Woman {phn}"
 
-    async def haemoglobin() -> list[float]:
-        found = await between.record.search("Observation", {"subject": f"Patient/{patient['id']}", "code": "718-7"})
-        return [one["valueQuantity"]["value"] for one in found]
+        async def haemoglobin() -> list[float]:
+            found = await between.record.search("Observation", {"subject": f"Patient/{patient['id']}", "code": "718-7"})
+            return [one["valueQuantity"]["value"] for one in found]
 
-    assert await between.until(haemoglobin) == [11.2]
-    event = woman["enrollments"][0]["events"][0]
-    event["dataValues"][1]["value"] = "10.4"
-    assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        assert await between.until(haemoglobin) == [11.2]
+        event = woman["enrollments"][0]["events"][0]
+        event["dataValues"][1]["value"] = "10.4"
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
 
-    async def changed() -> bool:
-        return await haemoglobin() == [10.4]
+        async def changed() -> bool:
+            return await haemoglobin() == [10.4]
 
-    await between.until(changed)
-    event["dataValues"] = [*event["dataValues"][:1], {"dataElement": "cw35l7X4hnV", "value": None}]
-    assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        await between.until(changed)
+        event["dataValues"] = [*event["dataValues"][:1], {"dataElement": "cw35l7X4hnV", "value": None}]
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
 
-    async def taken_back() -> bool:
-        return await haemoglobin() == []
+        async def taken_back() -> bool:
+            return await haemoglobin() == []
 
-    await between.until(taken_back)
-    gone = {"trackedEntities": [{"trackedEntity": woman["trackedEntity"]}]}
-    assert (await between.registry.import_tracker(gone, importStrategy="DELETE"))["status"] == "OK"
+        await between.until(taken_back)
+        gone = {"trackedEntities": [{"trackedEntity": woman["trackedEntity"]}]}
+        assert (await between.registry.import_tracker(gone, importStrategy="DELETE"))["status"] == "OK"
 
-    async def retired() -> bool:
-        found = await between.patient(phn)
-        return found is not None and found["active"] is False
+        async def retired() -> bool:
+            found = await between.patient(phn)
+            return found is not None and found["active"] is False
 
-    await between.until(retired)
-    assert not await between.record.search("Encounter", {"subject": f"Patient/{patient['id']}"})
+        await between.until(retired)
+        assert not await between.record.search("Encounter", {"subject": f"Patient/{patient['id']}"})
 
 
-async def test_the_registry_itself_is_a_device_of_the_record(between: Between) -> None:
-    info = await between.registry.system_info()
-    system = PROGRAMME.record.systems["system_id"]
+async def test_the_registry_itself_is_a_device_of_the_record(settings: Settings) -> None:
+    async with both(settings) as between:
+        info = await between.registry.system_info()
+        system = PROGRAMME.record.systems["system_id"]
 
-    async def device() -> list[dict[str, Any]]:
-        return await between.record.search("Device", {"identifier": f"{system}|{info.system_id}"})
+        async def device() -> list[dict[str, Any]]:
+            return await between.record.search("Device", {"identifier": f"{system}|{info.system_id}"})
 
-    (found,) = await between.until(device)
-    assert found["version"][0]["value"] == info.version
+        (found,) = await between.until(device)
+        assert found["version"][0]["value"] == info.version
