@@ -1,10 +1,12 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from janani.clients.oidc_checks import code_challenge
+from janani.settings import Settings
 from registry_wire import ADMIN
 
 Client = AsyncTestClient[Litestar]
@@ -126,11 +128,146 @@ async def test_a_code_without_its_verifier_is_spent_and_worth_nothing(registry: 
     assert (await registry.post("/oauth2/token", data=_exchange(code))).json()["error"] == "invalid_grant"
 
 
-async def test_a_refresh_token_works_once_and_gives_the_next(registry: Client) -> None:
-    tokens = (await registry.post("/oauth2/token", data=_exchange(await _code(registry)))).json()
-    form = {"grant_type": "refresh_token", "client_id": "portal", "refresh_token": tokens["refresh_token"]}
-    assert "refresh_token" in (await registry.post("/oauth2/token", data=form)).json()
-    assert (await registry.post("/oauth2/token", data=form)).json()["error"] == "invalid_grant"
+def _refresh(tokens: dict[str, str]) -> dict[str, str]:
+    return {"grant_type": "refresh_token", "client_id": "portal", "refresh_token": tokens["refresh_token"]}
+
+
+async def _tokens(registry: Client) -> dict[str, str]:
+    tokens: dict[str, str] = (await registry.post("/oauth2/token", data=_exchange(await _code(registry)))).json()
+    return tokens
+
+
+async def test_a_refresh_token_gives_the_next_also_to_a_client_that_asks_twice_at_once(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    for _ in range(2):
+        fresh = (await registry.post("/oauth2/token", data=_refresh(tokens))).json()
+        assert fresh["refresh_token"] != tokens["refresh_token"]
+
+
+async def test_a_refresh_token_that_comes_again_later_ends_all_of_its_family(
+    registry: Client, settings: Settings
+) -> None:
+    tokens = await _tokens(registry)
+    fresh = (await registry.post("/oauth2/token", data=_refresh(tokens))).json()
+    database = await asyncpg.connect(settings.database.dsn)
+    await database.execute(
+        "update registry.refresh_token set spent_at = now() - interval '1 minute' where spent_at > '-infinity'"
+    )
+    await database.close()
+    assert (await registry.post("/oauth2/token", data=_refresh(tokens))).json()["error"] == "invalid_grant"
+    assert (await registry.post("/oauth2/token", data=_refresh(fresh))).json()["error"] == "invalid_grant"
+
+
+async def test_a_code_that_comes_twice_ends_what_it_gave(registry: Client) -> None:
+    code = await _code(registry)
+    tokens = (await registry.post("/oauth2/token", data=_exchange(code))).json()
+    await registry.post("/oauth2/token", data=_exchange(code))
+    assert (await registry.post("/oauth2/token", data=_refresh(tokens))).json()["error"] == "invalid_grant"
+
+
+async def test_a_revoked_refresh_token_is_worth_nothing(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    form = {"token": tokens["refresh_token"], "client_id": "portal"}
+    assert (await registry.post("/oauth2/revoke", data=form)).status_code == 200
+    assert (await registry.post("/oauth2/token", data=_refresh(tokens))).json()["error"] == "invalid_grant"
+    assert (await registry.post("/oauth2/revoke", data=form)).status_code == 200
+
+
+async def test_logging_out_at_a_client_ends_the_session_here_too(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    await registry.post("/api/auth/login", json={"username": "admin", "password": "district"})
+    asked = {"id_token_hint": tokens["id_token"], "state": "s"}
+    asked["post_logout_redirect_uri"] = "http://localhost:8000/midwife"
+    answer = await registry.get("/connect/logout", params=asked, follow_redirects=False)
+    assert answer.headers["location"] == "http://localhost:8000/midwife?state=s"
+    assert (await registry.get("/api/me")).status_code == 401
+
+
+async def test_a_link_without_our_id_token_logs_nobody_out_unasked(registry: Client) -> None:
+    await registry.post("/api/auth/login", json={"username": "admin", "password": "district"})
+    asked = {"post_logout_redirect_uri": "http://evil.example/"}
+    page = await registry.get("/connect/logout", params=asked, follow_redirects=False)
+    assert page.status_code == 200
+    assert "evil" not in page.text
+    assert (await registry.get("/api/me")).status_code == 200
+
+
+async def test_a_logout_never_ends_at_an_unregistered_place(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    asked = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "http://evil.example/"}
+    answer = await registry.get("/connect/logout", params=asked, follow_redirects=False)
+    assert answer.headers["location"] == "/login"
+
+
+async def test_userinfo_says_who_a_token_is_of(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    answer = await registry.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert answer.json() == {"sub": "admin", "name": "admin admin"}
+
+
+async def test_an_id_token_opens_no_door(registry: Client) -> None:
+    tokens = await _tokens(registry)
+    headers = {"Authorization": f"Bearer {tokens['id_token']}"}
+    assert (await registry.get("/api/me", headers=headers)).status_code == 401
+
+
+async def test_after_five_wrong_passwords_none_is_right_for_a_while(registry: Client) -> None:
+    user = {"username": "clerk", "firstName": "A", "surname": "Clerk", "password": "Clerk-1234", "userRoles": []}
+    assert (await registry.post("/api/users", json=user, auth=ADMIN)).status_code == 201
+    for _ in range(5):
+        await registry.get("/api/me", auth=("clerk", "wrong"))
+    assert (await registry.get("/api/me", auth=("clerk", "Clerk-1234"))).status_code == 401
+
+
+async def test_a_strangers_wrong_passwords_do_not_stop_who_works(registry: Client) -> None:
+    assert (await registry.get("/api/me", auth=ADMIN)).status_code == 200
+    for _ in range(6):
+        await registry.get("/api/me", auth=("admin", "wrong"))
+    assert (await registry.get("/api/me", auth=ADMIN)).status_code == 200
+
+
+async def test_a_changed_password_ends_other_logins(registry: Client) -> None:
+    user = {"username": "clerk", "firstName": "A", "surname": "Clerk", "password": "Clerk-1234", "userRoles": []}
+    await registry.post("/api/users", json=user, auth=ADMIN)
+    await registry.post("/api/auth/login", json={"username": "clerk", "password": "Clerk-1234"})
+    session = dict(registry.cookies)
+    registry.cookies.clear()
+    change = {"oldPassword": "Clerk-1234", "newPassword": "Better-5678"}
+    changed = await registry.put("/api/me/changePassword", json=change, auth=("clerk", "Clerk-1234"))
+    assert changed.status_code == 200, changed.text
+    assert (await registry.get("/api/me", auth=("clerk", "Clerk-1234"))).status_code == 401
+    assert (await registry.get("/api/me", auth=("clerk", "Better-5678"))).status_code == 200
+    registry.cookies.update(session)
+    assert (await registry.get("/api/me")).status_code == 401
+
+
+async def test_a_session_writes_nothing_for_a_page_of_another_site(registry: Client) -> None:
+    await registry.post("/api/auth/login", json={"username": "admin", "password": "district"})
+    headers = {"sec-fetch-site": "same-site"}
+    assert (await registry.post("/api/constants", json={"name": "Pi"}, headers=headers)).status_code == 403
+    assert (await registry.post("/api/constants", json={"name": "Pi"})).status_code == 201
+
+
+async def test_a_person_in_a_browser_is_shown_the_login_page(registry: Client) -> None:
+    headers = {"accept": "text/html,*/*"}
+    answer = await registry.get("/api/me?fields=id", headers=headers, follow_redirects=False)
+    assert answer.headers["location"] == "/login?then=%2Fapi%2Fme%3Ffields%3Did"
+    for path in ("/", "/login", "/dhis-web-login/"):
+        page = await registry.get(path, headers=headers, follow_redirects=True)
+        assert "Log in with eSignet" in page.text
+
+
+async def test_the_data_store_keeps_any_json_for_applications(registry: Client) -> None:
+    place = "/api/dataStore/capture/dataEntryForms"
+    assert (await registry.get(place, auth=ADMIN)).status_code == 404
+    assert (await registry.post(place, json={"a": [1]}, auth=ADMIN)).status_code == 201
+    assert (await registry.post(place, json={}, auth=ADMIN)).status_code == 409
+    assert (await registry.put(place, json="text", auth=ADMIN)).status_code == 200
+    assert (await registry.get(place, auth=ADMIN)).json() == "text"
+    assert (await registry.get("/api/dataStore/capture", auth=ADMIN)).json() == ["dataEntryForms"]
+    assert (await registry.get("/api/userDataStore", auth=ADMIN)).json() == []
+    assert (await registry.delete(place, auth=ADMIN)).status_code == 200
+    assert (await registry.get("/api/dataStore", auth=ADMIN)).json() == []
 
 
 async def test_an_unregistered_redirect_uri_is_never_redirected_to(registry: Client) -> None:

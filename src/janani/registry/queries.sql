@@ -97,12 +97,13 @@ insert into refresh_token (token_hash, client_id, account, scope, expires_at, fa
 values (:token_hash, :client_id, :account, :scope, :expires_at, :family);
 
 -- name: take_refresh_token^
--- Rotation: each refresh token works once.
-update refresh_token set spent_at = now() where token_hash = :token_hash and spent_at is null
+-- Rotation: each refresh token works once, with a little leeway for a client that asks twice at the same moment.
+update refresh_token set spent_at = coalesce(spent_at, now())
+ where token_hash = :token_hash and (spent_at is null or spent_at > now() - interval '10 seconds')
 returning client_id, account, scope, expires_at, family;
 
 -- name: end_family_of_refresh_token!
--- A refresh token that comes twice was stolen, unless the second came so soon that the client may have raced itself.
+-- A refresh token that comes again after the leeway was stolen, by whoever came first or last: nobody keeps it.
 delete from refresh_token using refresh_token as reused
  where reused.token_hash = :token_hash and reused.spent_at < now() - interval '10 seconds'
    and refresh_token.family = reused.family;
