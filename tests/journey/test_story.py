@@ -70,6 +70,7 @@ async def test_the_story_from_the_midwifes_door_to_the_mothers_phone(
     await shot(page, "midwife-5-woman")
     phn = await page.locator("dt:text-is('PHN') + dd").inner_text()
     assert re.fullmatch(r"JANANI22[A-Z0-9]{6}\d", phn)
+    await expect(page.locator("dt:text-is('Registration Number') + dd")).to_have_text(re.compile(r"ANC\d{8}"))
     await record_visit(page)
     await plan_and_refer(page)
     await doctor_reads_and_adds(system, browser, phn)

@@ -6,7 +6,10 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 SHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 780}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 
 async def shot(page: Page, name: str) -> None:

@@ -32,7 +32,8 @@ values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :iden
 
 -- name: draft^
 -- Only its owner finds it.
-select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, sent, updated_at
+select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, generated::text, sent,
+       updated_at
   from draft where id = :id and owner = :owner;
 
 -- name: open_drafts
@@ -49,6 +50,9 @@ update draft set identity = :identity::jsonb, fields = :fields::jsonb, updated_a
 
 -- name: keep_phn!
 update draft set phn = :phn::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
+
+-- name: keep_generated!
+update draft set generated = :generated::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
 -- name: mark_sent!
 update draft set sent = true, fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, updated_at = now()

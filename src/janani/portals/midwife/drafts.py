@@ -41,6 +41,7 @@ class Draft(Struct):
     fields: dict[str, str]
     identity: IdentityState
     phn: Number
+    generated: dict[str, str]
     sent: bool
     updated_at: datetime
 
@@ -87,6 +88,7 @@ async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draf
         fields=_read(row["fields"], dict[str, str]),
         identity=_read(row["identity"], IdentityState),
         phn=_read(row["phn"], Number),
+        generated=_read(row["generated"], dict[str, str]),
         sent=row["sent"],
         updated_at=row["updated_at"],
     )
@@ -107,6 +109,11 @@ async def keep_identity(pool: asyncpg.Pool, draft: Draft) -> None:
 async def keep_phn(pool: asyncpg.Pool, draft: Draft) -> None:
     """Keeps `draft.phn`."""
     await SQL.keep_phn(pool, id=UUID(draft.id), owner=draft.owner, phn=json_of(draft.phn))
+
+
+async def keep_generated(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps the values the registry numbered for this form."""
+    await SQL.keep_generated(pool, id=UUID(draft.id), owner=draft.owner, generated=json_of(draft.generated))
 
 
 async def mark_sent(pool: asyncpg.Pool, draft: Draft) -> None:

@@ -141,6 +141,7 @@ async def _submit(midwife: Midwife, draft: Draft, *, distinct: bool) -> Response
         number = await _number(midwife, draft, distinct=distinct)
         if isinstance(number, list):
             return await _show_form(midwife, draft, {}, alike=number)
+        await _numbered(midwife, draft)
         report = await registry.write(midwife, _payload(midwife, draft, about_her, stage, number))
     except Away as error:
         return await _show_form(midwife, draft, {"": error.text}, status=503)
@@ -157,7 +158,8 @@ def _payload(
     programme, today = midwife.state.programme, midwife.now.date()
     roles = programme.registry.attributes
     values = filled(programme, draft.fields, today)
-    own = {each.id for each in forms.all_fields(about_her)} | {roles["age"]}
+    own = {each.id for each in forms.all_fields(about_her)} | {roles["age"], *draft.generated}
+    values |= draft.generated
     attributes = {uid: value for uid, value in values.items() if uid in own} | {roles["phn"]: number}
     attributes |= identity_state.attributes(draft.identity, draft.fields, programme)
     if draft.phn.reason:
@@ -165,6 +167,13 @@ def _payload(
     elements = {each.id for each in forms.all_fields(stage)}
     data = {uid: value for uid, value in values.items() if uid in elements}
     return payloads.registration(programme, draft.uids, draft.fields[UNIT], today.isoformat(), attributes, data)
+
+
+async def _numbered(midwife: Midwife, draft: Draft) -> None:
+    """Draws her registration number once: a form sent again uses the same."""
+    if not draft.generated:
+        draft.generated = await registry.generated(midwife, await registry.program(midwife))
+        await drafts.keep_generated(midwife.state.pool, draft)
 
 
 async def _number(midwife: Midwife, draft: Draft, *, distinct: bool) -> str | list[health_number.Alike]:

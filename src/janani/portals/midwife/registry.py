@@ -83,6 +83,18 @@ async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woma
     return [woman(one, programme, midwife.now.date()) for one in found]
 
 
+async def generated(midwife: Midwife, program_metadata: Json) -> dict[str, str]:
+    """A fresh value for each attribute that the registry itself numbers (registration numbers)."""
+    rows = (row["trackedEntityAttribute"] for row in program_metadata["programTrackedEntityAttributes"])
+    values = {}
+    for uid in [one["id"] for one in rows if one.get("generated")]:
+        try:
+            values[uid] = str((await midwife.registry.get(f"/trackedEntityAttributes/{uid}/generate"))["value"])
+        except Dhis2Error as error:
+            raise access.away(error) from error
+    return values
+
+
 async def write(midwife: Midwife, payload: Json) -> Json:
     """The import report of `payload`, written as this midwife. Raises Away with what she typed kept."""
     try:

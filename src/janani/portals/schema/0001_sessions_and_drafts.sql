@@ -26,6 +26,7 @@ create table draft (
   fields jsonb not null default '{}',
   identity jsonb not null default '{}',
   phn jsonb not null default '{}',
+  generated jsonb not null default '{}',
   sent boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
