@@ -8,7 +8,7 @@ import pytest
 
 from janani import programmes
 from janani.programmes import Programme, ProgrammeFault
-from janani.sync.mapping import table
+from janani.sync.mapping import checking, table
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_mistake_names_its_line(copy: Path, old: str, new: str, words: str) ->
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(ProgrammeFault) as fault:
-        table.read(programmes.load("anc_lk"))
+        checking.read(programmes.load("anc_lk"))
     place, _, said = str(fault.value).partition("  ")
     assert words in said
     assert place.startswith(f"{file}:")
@@ -57,7 +57,7 @@ def _line(file: Path, new: str) -> int:
 
 def test_every_data_element_of_the_programme_is_mapped_or_named_here() -> None:
     """Coverage: what stays in the registry does so on purpose."""
-    found, catalogue = table.read(programmes.load("anc_lk"))
+    found, catalogue = checking.read(programmes.load("anc_lk"))
     text = (programmes.load("anc_lk").folder / table.FILE).read_text()
     assert found.observations
     unmapped = {code for code in catalogue.elements if not re.search(rf"\b{code}\b", text)}

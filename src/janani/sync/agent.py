@@ -46,9 +46,7 @@ class Metrics:
             registry=self.registry,
         )
         self.waiting = Level("janani_sync_waiting", "People waiting.", registry=self.registry)
-        self.lag = Level(
-            "janani_sync_lag_seconds", "How long the first of them has waited (s).", registry=self.registry
-        )
+        self.lag = Level("janani_sync_lag_seconds", "How long the first has waited (s).", registry=self.registry)
         self.dead = Level("janani_sync_dead", "People set aside.", registry=self.registry)
 
 

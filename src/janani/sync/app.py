@@ -23,6 +23,7 @@ from janani.sync import mapping, operations
 from janani.sync.agent import Agent
 from janani.sync.feed import Feed
 from janani.sync.gate import Bell
+from janani.sync.mapping import Mapper
 from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
 from janani.sync.queue import Queue
 from janani.sync.source import Source
@@ -88,40 +89,13 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     Raises ProgrammeFault (with file and line) for a mapping that is wrong, MissingSecret.
     """
-    programme = programmes.load(settings.programme)
-    mapper = mapping.compile(programme)
+    mapper = mapping.compile(programmes.load(settings.programme))
 
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        connections = settings.sync.workers + 4
-        pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=connections)
-        try:
-            async with (
-                http.client(timeout=REGISTRY_SECONDS) as to_registry,
-                http.client(timeout=RECORD_SECONDS) as to_record,
-                pool.acquire() as kept,
-            ):
-                holder = await kept.fetchval("select pg_backend_pid()")
-                registry = _registry(settings, to_registry)
-                bell = Bell()
-                feed = Feed(registry, pool, bell, clock, programme.registry.program, settings.sync.poll_seconds)
-                agent = Agent(
-                    Source(registry, clock),
-                    Target(_record(settings, to_record, clock), pool, mapper.table.identifiers["bundle"]),
-                    mapper,
-                    Queue(pool, clock, holder),
-                    feed,
-                    bell,
-                    workers=settings.sync.workers,
-                    attempts=settings.sync.attempts,
-                )
-                key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
-                token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
-                app.state.sync = Sync(agent, feed, bell, pool, clock, jose.jwks(key), token)
-                async with agent.running():
-                    yield
-        finally:
-            await pool.close()
+        async with _opened(settings, clock, mapper) as sync, sync.agent.running():
+            app.state.sync = sync
+            yield
 
     async def provide_sync(state: State) -> Sync:
         sync: Sync = state.sync
@@ -135,6 +109,37 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         lifespan=[running],
         dependencies={"sync": Provide(provide_sync)},
     )
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings, clock: Clock, mapper: Mapper) -> AsyncIterator[Sync]:
+    """The agent with all it needs, not yet at work. One connection is kept: its process id holds the leases."""
+    pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=settings.sync.workers + 4)
+    try:
+        async with (
+            http.client(timeout=REGISTRY_SECONDS) as to_registry,
+            http.client(timeout=RECORD_SECONDS) as to_record,
+            pool.acquire() as kept,
+        ):
+            holder = await kept.fetchval("select pg_backend_pid()")
+            registry, bell = _registry(settings, to_registry), Bell()
+            program = mapper.programme.registry.program
+            feed = Feed(registry, pool, bell, clock, program, settings.sync.poll_seconds)
+            agent = Agent(
+                Source(registry, clock),
+                Target(_record(settings, to_record, clock), pool, mapper.table.identifiers["bundle"]),
+                mapper,
+                Queue(pool, clock, holder),
+                feed,
+                bell,
+                workers=settings.sync.workers,
+                attempts=settings.sync.attempts,
+            )
+            key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
+            token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
+            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token)
+    finally:
+        await pool.close()
 
 
 def _registry(settings: Settings, client: Any) -> Dhis2Client:

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from janani.programmes import Programme
-from janani.sync.mapping import table as tables
-from janani.sync.mapping import values
+from janani.sync.mapping import checking, values
 from janani.sync.mapping.clinical import compile_pieces
 from janani.sync.mapping.model import Context, Entry, Frame, LeftOut, Mapped, Names, Piece, User, reference
 from janani.sync.mapping.people import People
@@ -51,7 +50,7 @@ class Mapper:
 
 def compile(programme: Programme) -> Mapper:
     """The mapper of `programme`, its table checked and compiled. Raises ProgrammeFault with file and line."""
-    table, catalogue = tables.read(programme)
+    table, catalogue = checking.read(programme)
     return Mapper(programme, table, catalogue)
 
 
