@@ -20,7 +20,6 @@ from janani.portals.state import State, state_of
 from janani.settings import Settings
 
 _jinja = pages.environment("janani.portals")
-_HEADERS = {"cross-origin-opener-policy": "unsafe-none"}
 
 
 @get("/", summary="The three doors")
@@ -74,6 +73,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         render_error=render_error,
         exception_handlers={Problem: render},
         lifespan=[resources],
-        headers=_HEADERS,
+        headers={
+            "cross-origin-opener-policy": "unsafe-none",  # eSignet's window answers the form that opened it
+            "content-security-policy": http.content_security_policy(settings.registry.url),  # logging out goes there
+        },
         before_request=before,
     )

@@ -3,6 +3,7 @@
 A portal is a `Door`: which server, which client, which scope. State is bound to the browser and used once.
 """
 
+import contextlib
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,12 +38,20 @@ class Door(Struct, frozen=True):
     client_id: str
     redirect_uri: str
     scope: str
+    revoke_url: str = ""
+    logout_url: str = ""
     extra: dict[str, str] = {}
     key: RSAKey | None = None
 
 
 class LoginFailed(Exception):
     """A login did not come to tokens. Its text is for people."""
+
+
+def way_back(portal: str, wanted: str) -> str:
+    """The page of `portal` to go on with after logging in: `wanted` if it is one, else the portal's first page."""
+    known = wanted.startswith((f"/{portal}/", f"/{portal}?")) and not set(wanted) & set("\\\r\n")
+    return wanted if known else f"/{portal}"
 
 
 async def begin(request: _Request, door: Door, then: str) -> Redirect:
@@ -104,6 +113,18 @@ async def refresh(http: httpx.AsyncClient, door: Door, refresh_token: str, clock
     return await _token_call(http, door, {"grant_type": "refresh_token", "refresh_token": refresh_token}, clock)
 
 
+async def leave(http: httpx.AsyncClient, door: Door, refresh_token: str) -> None:
+    """Ends a refresh token (RFC 7009), if the server can be reached; it ends by itself otherwise."""
+    with contextlib.suppress(httpx.HTTPError):
+        await http.post(door.revoke_url, data={"token": refresh_token, "client_id": door.client_id})
+
+
+def end_session_url(door: Door, id_token: str, back: str) -> str:
+    """Where the browser goes to end its session at the door's server, too (OpenID Connect RP-Initiated Logout)."""
+    query = {"id_token_hint": id_token, "post_logout_redirect_uri": back, "client_id": door.client_id}
+    return f"{door.logout_url}?{urlencode(query)}"
+
+
 async def _token_call(http: httpx.AsyncClient, door: Door, form: dict[str, str], clock: Clock) -> dict[str, Any]:
     form = form | {"client_id": door.client_id}
     if door.key is not None:
@@ -114,8 +135,17 @@ async def _token_call(http: httpx.AsyncClient, door: Door, form: dict[str, str],
     try:
         answer = await http.post(door.token_url, data=form)
     except httpx.HTTPError as error:
-        raise Away(_("The login can't be finished just now. Please try again in a few minutes.")) from error
+        raise Away(_away()) from error
+    if answer.status_code == 429 or answer.status_code >= 500:
+        raise Away(_away())
     if answer.status_code != 200:
         raise LoginFailed(_("The login was not accepted. Please start again."))
-    body: dict[str, Any] = answer.json()
+    try:
+        body: dict[str, Any] = answer.json()
+    except ValueError as error:
+        raise Away(_away()) from error
     return body
+
+
+def _away() -> str:
+    return _("The login can't be finished just now. Please try again in a few minutes.")

@@ -8,6 +8,7 @@ Problem
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response
 from litestar.response import Redirect
@@ -41,17 +42,18 @@ class Away(Problem):
 
 
 class LoginNeeded(Problem):
-    """Nobody is logged in at `portal`."""
+    """Nobody is logged in at `portal`; `then` is the page to go on with afterwards."""
 
-    def __init__(self, portal: str) -> None:
+    def __init__(self, portal: str, then: str = "") -> None:
         super().__init__(303, "login_needed", "")
-        self.portal = portal
+        self.portal, self.then = portal, then
 
 
 def render(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     """The page that says it."""
     if isinstance(problem, LoginNeeded):
-        return Redirect(f"/{problem.portal}", status_code=303)
+        then = f"?{urlencode({'then': problem.then})}" if problem.then else ""
+        return Redirect(f"/{problem.portal}{then}", status_code=303)
     return render_error(request, problem.status, problem.code, problem.text)
 
 

@@ -27,6 +27,7 @@ class Session(Struct):
     access_token: str
     expires: float
     refresh_token: str = ""
+    id_token: str = ""
     patient: str = ""
     cookie: str = ""
 

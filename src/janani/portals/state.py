@@ -22,7 +22,7 @@ class State(Struct, frozen=True):
     http: httpx.AsyncClient
     programme: Programme
     key: RSAKey
-    kept: dict[str, Any]
+    kept: dict[Any, Any]
 
 
 def state_of(request: Request[Any, Any, Any]) -> State:

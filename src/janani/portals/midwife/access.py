@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from janani.clients.dhis2 import Dhis2Client, Dhis2Error
 from janani.kernel.i18n import _
+from janani.kernel.telemetry import log
 from janani.portals import oauth, sessions
 from janani.portals.oauth import Door
 from janani.portals.problems import Away, LoginNeeded, NotFound
@@ -17,6 +18,7 @@ from janani.portals.state import State, state_of
 
 PORTAL = "midwife"
 _RENEW_SECONDS = 30
+_PAGE_DEPTH = 4  # /midwife/<kind>/<id>
 _Request = Request[Any, Any, Any]
 
 
@@ -40,6 +42,8 @@ def door(state: State) -> Door:
         portal=PORTAL,
         authorize_url=f"{settings.registry.url}/oauth2/authorize",
         token_url=f"{settings.registry.url}/oauth2/token",
+        revoke_url=f"{settings.registry.url}/oauth2/revoke",
+        logout_url=f"{settings.registry.url}/connect/logout",
         client_id=settings.portals.registry_client_id,
         redirect_uri=f"{settings.portals.url}/midwife/callback",
         scope="openid",
@@ -48,20 +52,41 @@ def door(state: State) -> Door:
 
 
 async def midwife_of(request: _Request) -> Midwife:
-    """The midwife, her token renewed when it is about to end. Raises LoginNeeded, Away."""
+    """The midwife, her token renewed when it is about to end. Raises LoginNeeded.
+
+    While the registry is away she keeps her old token: pages that need the registry say that it is away, and those
+    that only keep what she types go on.
+    """
     state = state_of(request)
     seconds = state.settings.portals.session_seconds
-    session = await sessions.find(state.pool, request, PORTAL, seconds)
-    if session is None:
-        raise LoginNeeded(PORTAL)
+    session = await session_of(request)
     if session.expires - state.clock().timestamp() < _RENEW_SECONDS:
         try:
             answer = await oauth.refresh(state.http, door(state), session.refresh_token, state.clock)
         except oauth.LoginFailed as error:
-            raise LoginNeeded(PORTAL) from error
-        renew(session, answer, state)
-        await sessions.save(state.pool, session, seconds)
+            await sessions.close(state.pool, request, PORTAL)
+            raise LoginNeeded(PORTAL, page_of(request)) from error
+        except Away:
+            log("portals").warning("token_not_renewed")
+        else:
+            renew(session, answer, state)
+            await sessions.save(state.pool, session, seconds)
     return Midwife(session, registry_as(state, session.access_token), state)
+
+
+async def session_of(request: _Request) -> Session:
+    """Her session as it is kept here; the registry is not asked. Raises LoginNeeded."""
+    state = state_of(request)
+    session = await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds)
+    if session is None:
+        raise LoginNeeded(PORTAL, page_of(request))
+    return session
+
+
+def page_of(request: _Request) -> str:
+    """The page that a request belongs to: itself, or of a form's request the page the form is on."""
+    path = str(request.scope["path"])
+    return path if request.method == "GET" else "/".join(path.split("/")[:_PAGE_DEPTH])
 
 
 def registry_as(state: State, access_token: str) -> Dhis2Client:
@@ -73,6 +98,7 @@ def renew(session: Session, answer: dict[str, Any], state: State) -> None:
     """Puts a token answer into `session`."""
     session.access_token = answer["access_token"]
     session.refresh_token = answer.get("refresh_token", session.refresh_token)
+    session.id_token = answer.get("id_token", session.id_token)
     session.expires = state.clock().timestamp() + float(answer.get("expires_in", 300))
 
 

@@ -1,17 +1,20 @@
 """The midwife's door and her day: logging in, the women in care, searching."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
+from janani.clients.dhis2 import Dhis2Error
 from janani.kernel import pages
 from janani.kernel.i18n import _
 from janani.portals import oauth, sessions
 from janani.portals.midwife import access, registry
 from janani.portals.midwife.access import PORTAL, Midwife, midwife_of
 from janani.portals.midwife.women import found_by, in_order_of_need
+from janani.portals.problems import LoginNeeded
 from janani.portals.sessions import SQL, Session
 from janani.portals.state import state_of
 
@@ -20,12 +23,16 @@ jinja = pages.environment("janani.portals")
 
 
 @get("/midwife", summary="Midwife: today")
-async def today(request: _Request) -> Response[str]:
+async def today(request: _Request) -> Response[Any]:
     """Her women, those who need her first; or the way in when nobody is logged in."""
     state = state_of(request)
-    if await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds) is None:
-        return welcome("")
-    midwife = await midwife_of(request)
+    then = request.query_params.get("then", "")
+    try:
+        midwife = await midwife_of(request)
+    except LoginNeeded:
+        return welcome("", then)
+    if then:
+        return Redirect(oauth.way_back(PORTAL, then), status_code=303)
     text = request.query_params.get("q", "").strip()
     everyone = await registry.women(midwife)
     day = midwife.now.date()
@@ -48,7 +55,8 @@ async def today(request: _Request) -> Response[str]:
 @get("/midwife/login", summary="Midwife: log in")
 async def log_in(request: _Request) -> Redirect:
     """Sends her to the registry, which sends her to eSignet."""
-    return await oauth.begin(request, access.door(state_of(request)), "/midwife")
+    then = oauth.way_back(PORTAL, request.query_params.get("then", ""))
+    return await oauth.begin(request, access.door(state_of(request)), then)
 
 
 @get("/midwife/callback", summary="Midwife: come back from logging in")
@@ -57,9 +65,11 @@ async def come_back(request: _Request) -> Response[Any]:
     state = state_of(request)
     try:
         answer, then = await oauth.finish(request, access.door(state))
+        me = await access.registry_as(state, answer["access_token"]).me("username,firstName,surname,displayName")
     except oauth.LoginFailed as error:
         return welcome(str(error))
-    me = await access.registry_as(state, answer["access_token"]).me("username,firstName,surname,displayName")
+    except Dhis2Error as error:
+        raise access.away(error) from error
     session = Session(PORTAL, me["username"], me.get("displayName", me["username"]), "", 0)
     access.renew(session, answer, state)
     seconds = state.settings.portals.session_seconds
@@ -71,21 +81,27 @@ async def come_back(request: _Request) -> Response[Any]:
 @post("/midwife/logout", summary="Midwife: log out")
 async def log_out(request: _Request) -> Redirect:
     """Ends her session here and at the registry, so that the next person logs in as herself."""
-    await sessions.close(state_of(request).pool, request, PORTAL)
-    answer = Redirect("/midwife", status_code=303)
+    state = state_of(request)
+    door, target = access.door(state), "/midwife"
+    session = await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds)
+    if session is not None:
+        await sessions.close(state.pool, request, PORTAL)
+        await oauth.leave(state.http, door, session.refresh_token)
+        if session.id_token:
+            target = oauth.end_session_url(door, session.id_token, f"{state.settings.portals.url}/midwife")
+    answer = Redirect(target, status_code=303)
     answer.delete_cookie(sessions.cookie_name(PORTAL))
-    answer.delete_cookie("JSESSIONID")
     return answer
 
 
-def welcome(fault: str) -> Response[str]:
-    """The way in."""
+def welcome(fault: str, then: str = "") -> Response[str]:
+    """The way in, and on to the page `then`."""
     return pages.page(
         jinja,
         "welcome.html",
         title=_("Midwife"),
         lede=_("Register mothers, record visits, and refer them."),
-        login="/midwife/login",
+        login="/midwife/login" + (f"?{urlencode({'then': then})}" if then else ""),
         button=_("Log in with eSignet"),
         hint=_("You need your national ID number and the phone that gets the one-time code."),
         fault=fault,

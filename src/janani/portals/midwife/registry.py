@@ -1,7 +1,8 @@
 """What the midwife's pages ask of the registry, in their own words. Every refusal becomes a page (`access.away`)."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.portals.midwife import access
@@ -10,34 +11,41 @@ from janani.portals.midwife.forms import PROGRAM_FIELDS
 from janani.portals.midwife.women import FIELDS, Woman, woman
 
 Json = dict[str, Any]
-_METADATA_SECONDS = 60.0
+_KEPT_SECONDS = 60.0
+_MOST_KEPT = 400
 _PAGE_SIZE = "500"
 
 
 async def program(midwife: Midwife) -> Json:
-    """The programme's metadata as forms need it; asked again after a minute."""
-    kept = midwife.state.kept
-    known, until = kept.get("program", (None, 0.0))
-    if known is None or time.monotonic() > until:
-        uid = midwife.state.programme.registry.program
-        try:
-            known = await midwife.registry.get(f"/programs/{uid}", {"fields": PROGRAM_FIELDS})
-        except Dhis2Error as error:
-            raise access.away(error) from error
-        kept["program"] = (known, time.monotonic() + _METADATA_SECONDS)
-    metadata: Json = known
-    return metadata
+    """The programme's metadata as forms need it. Raises Away."""
+    uid = midwife.state.programme.registry.program
+    return await _kept(midwife, "program", lambda: midwife.registry.get(f"/programs/{uid}", {"fields": PROGRAM_FIELDS}))
 
 
 async def units(midwife: Midwife) -> list[tuple[str, str]]:
-    """The clinics she may write at and that have the programme: (uid, name)."""
-    try:
-        me = await midwife.registry.me("organisationUnits[id,displayName,path]")
-    except Dhis2Error as error:
-        raise access.away(error) from error
+    """The clinics she may write at and that have the programme: (uid, name). Raises Away."""
+    me = await _kept(midwife, "me", lambda: midwife.registry.me("organisationUnits[id,displayName,path]"))
     own = {unit["id"] for unit in me["organisationUnits"]}
     offered = (await program(midwife))["organisationUnits"]
     return [(unit["id"], unit["displayName"]) for unit in offered if unit["id"] in own]
+
+
+async def _kept(midwife: Midwife, name: str, ask: Callable[[], Awaitable[Json]]) -> Json:
+    """What `ask` answered to this midwife within the last minute; while the registry is away, what it answered last."""
+    kept, key = midwife.state.kept, (midwife.session.username, name)
+    known, until = kept.get(key, (None, 0.0))
+    if known is not None and time.monotonic() < until:
+        return cast(Json, known)
+    try:
+        known = await ask()
+    except Dhis2Error as error:
+        if known is None or not error.retryable:
+            raise access.away(error) from error
+    kept.pop(key, None)
+    kept[key] = (known, time.monotonic() + _KEPT_SECONDS)
+    while len(kept) > _MOST_KEPT:
+        del kept[next(iter(kept))]
+    return cast(Json, known)
 
 
 async def women(midwife: Midwife) -> list[Woman]:
