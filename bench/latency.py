@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import asyncpg
 import httpx
-from people import person, record_token
-from system import System
 
 from janani import programmes
 from janani.kernel.embedded_postgres import EmbeddedPostgres
+from people import person, record_token
+from system import System
 
 WRITES = 200
 

