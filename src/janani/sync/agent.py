@@ -90,9 +90,7 @@ class Agent:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _stop(tasks)
 
     async def _introduce(self) -> None:
         """Sends the Device that stands for the registry, as soon as both sides are there, and when it changes."""
@@ -125,8 +123,10 @@ class Agent:
     async def _rest(self, heard: asyncio.Event) -> None:
         """Until the bell rings, or the next waiting person is due."""
         due = await self._queue.seconds_to_next()
+        seconds = _IDLE_SECONDS if due is None else min(due + 0.01, _IDLE_SECONDS)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(heard.wait(), _IDLE_SECONDS if due is None else min(due + 0.01, _IDLE_SECONDS))
+            async with asyncio.timeout(seconds):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                await heard.wait()
 
     async def carry(self, claim: Claim) -> None:
         """Carries one claimed person: delivered, released for later or set aside, whatever happens."""
@@ -257,6 +257,15 @@ async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:
             log("sync").error("loop_stopped", error=type(error).__name__, at=_place_of(error))
             await asyncio.sleep(1)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels `tasks` until they are done; a library may swallow one cancellation."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=1)
 
 
 def _place_of(error: Exception) -> str:
