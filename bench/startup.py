@@ -34,9 +34,7 @@ def main() -> None:
         finally:
             system.destroy()
     print(f"{'claim':34} {'measured':>10} {'limit':>8}   beside it")
-    print(
-        f"{'first start, demo district loaded':34} {first:9.1f}s {20:7}s   PostgreSQL alone: {made:.1f} s"
-    )
+    print(f"{'first start, demo district loaded':34} {first:9.1f}s {20:7}s   PostgreSQL alone: {made:.1f} s")
     print(f"{'warm start (best of 3)':34} {warm:9.1f}s {5:7}s")
     print(f"{'resident memory, idle':34} {memory:6.0f} MiB {350:5}MiB")
 
