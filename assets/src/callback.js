@@ -2,12 +2,7 @@
 const form = document.querySelector('form[data-answer]')
 const opener = window.opener
 if (opener && !opener.closed) {
-  const values = Object.fromEntries(new FormData(form))
-  try {
-    opener.postMessage({ type: 'janani-identity', ...values }, window.location.origin)
-  } catch {
-    form.submit()
-  }
+  opener.postMessage({ type: 'janani-identity', ...Object.fromEntries(new FormData(form)) }, window.location.origin)
 } else {
   form.submit()
 }

@@ -1,76 +1,108 @@
-// The registration form: keeps what is typed on the server, and asks eSignet in a window of its own.
+// The midwife's forms: what is typed is kept on the server, and eSignet is asked in a window of its own.
 const form = document.querySelector('form[data-draft]')
-const say = (text, kind = '') => {
+const texts = form?.dataset ?? {}
+
+function say(text, kind = '') {
   const place = document.querySelector('[data-status]')
   place.hidden = !text
   place.className = `j-notice${kind ? ` j-notice--${kind}` : ''}`
   place.textContent = text
 }
 
-if (form) {
-  const texts = form.dataset
-  let timer = 0
-  const keep = async () => {
-    try {
-      const answer = await fetch(texts.keep, { method: 'POST', body: new FormData(form) })
-      if (!answer.ok) throw new Error(String(answer.status))
-      document.querySelector('[data-kept]').textContent = texts.textKept
-    } catch {
-      document.querySelector('[data-kept]').textContent = texts.textNotKept
+// One request at a time, in order, so that an older form never overwrites a newer one.
+let keeping = Promise.resolve()
+function keep() {
+  if (texts.keep) keeping = keeping.then(keepNow)
+  return keeping
+}
+
+async function keepNow() {
+  const place = document.querySelector('[data-kept]')
+  try {
+    const answer = await fetch(texts.keep, { method: 'POST', body: new FormData(form), redirect: 'manual' })
+    if (answer.type === 'opaqueredirect') {
+      place.textContent = texts.textLoggedOut
+      return
     }
+    if (!answer.ok) throw new Error(String(answer.status))
+    const { verified } = await answer.json()
+    for (const mark of document.querySelectorAll('[data-mark]')) mark.hidden = !verified.includes(mark.dataset.mark)
+    place.textContent = texts.textKept
+  } catch {
+    place.textContent = texts.textNotKept
   }
+}
+
+if (form) {
+  let timer = 0
   form.addEventListener('input', () => {
     clearTimeout(timer)
     timer = setTimeout(keep, 800)
   })
+  form.addEventListener('submit', () => clearTimeout(timer))
+}
 
-  const button = form.querySelector('[data-verify]')
-  button?.addEventListener('click', async (event) => {
-    event.preventDefault()
-    // The window is opened at once, while the press still counts as the person's own wish.
-    const popup = window.open('', 'esignet', 'popup=true,width=520,height=820')
-    if (!popup) {
-      say(texts.textBlocked, 'warn')
-      form.querySelector('[data-same-window]').hidden = false
-      return
-    }
-    say(texts.textWaiting)
-    await keep()
-    let asked
-    try {
-      const answer = await fetch(texts.begin, { method: 'POST', headers: { accept: 'application/json' } })
-      asked = await answer.json()
-      if (!answer.ok) throw new Error(asked.message)
-    } catch (error) {
-      popup.close()
-      say(error.message || texts.textAway, 'warn')
-      form.querySelector('[data-pending]')?.removeAttribute('hidden')
-      return
-    }
-    popup.location = asked.url
-    const finish = () => {
+// Where eSignet's window goes, and the state it comes back with.
+async function begin() {
+  const answer = await fetch(texts.begin, { method: 'POST', headers: { accept: 'application/json' }, redirect: 'manual' })
+  if (answer.type === 'opaqueredirect') throw new Error(texts.textLoggedOut)
+  const asked = await answer.json()
+  if (!answer.ok) throw new Error(asked.message)
+  return asked
+}
+
+// The answer that eSignet's window hands over; null when the window was closed without one.
+function answerOf(popup) {
+  return new Promise((resolve) => {
+    const finish = (answer) => {
       clearInterval(watch)
       window.removeEventListener('message', receive)
+      resolve(answer)
     }
     const receive = (message) => {
-      if (message.origin !== window.location.origin || message.source !== popup) return
-      if (message.data?.type !== 'janani-identity') return
-      finish()
-      popup.close()
-      if (message.data.state !== asked.state) {
-        say(texts.textMixed, 'bad')
-        return
-      }
-      const send = document.querySelector('form[data-identity]')
-      for (const name of ['code', 'state', 'error', 'iss']) send.elements[name].value = message.data[name] || ''
-      say(texts.textChecking)
-      send.submit()
+      const ours = message.origin === window.location.origin && message.source === popup
+      if (ours && message.data?.type === 'janani-identity') finish(message.data)
     }
+    const watch = setInterval(() => popup.closed && finish(null), 400)
     window.addEventListener('message', receive)
-    const watch = setInterval(() => {
-      if (!popup.closed) return
-      finish()
-      say(texts.textClosed, 'warn')
-    }, 500)
   })
 }
+
+async function verify(popup) {
+  say(texts.textWaiting)
+  await keep()
+  let asked
+  try {
+    asked = await begin()
+  } catch (error) {
+    popup.close()
+    say(error instanceof SyntaxError || error instanceof TypeError ? texts.textAway : error.message || texts.textAway, 'warn')
+    return
+  }
+  popup.location = asked.url
+  const answer = await answerOf(popup)
+  popup.close()
+  if (!answer) {
+    say(texts.textClosed, 'warn')
+  } else if (answer.state !== asked.state) {
+    say(texts.textMixed, 'bad')
+  } else {
+    say(texts.textChecking)
+    await keep()
+    const send = document.querySelector('form[data-identity]')
+    for (const name of ['code', 'state', 'error', 'iss']) send.elements[name].value = answer[name] || ''
+    send.submit()
+  }
+}
+
+form?.querySelector('[data-verify]')?.addEventListener('click', (event) => {
+  event.preventDefault()
+  // Opened at once, while the press still counts as the person's own wish.
+  const popup = window.open('', 'esignet', 'popup=true,width=520,height=820')
+  if (popup) {
+    verify(popup)
+    return
+  }
+  say(texts.textBlocked, 'warn')
+  form.querySelector('[data-same-window]').hidden = false
+})

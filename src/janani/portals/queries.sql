@@ -45,7 +45,8 @@ select id, kind, fields::text, updated_at from draft
 update draft set fields = :fields::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
 -- name: keep_identity!
-update draft set identity = :identity::jsonb, fields = :fields::jsonb, updated_at = now()
+-- Merged, since the page may have kept more while the identity service was asked.
+update draft set identity = :identity::jsonb, fields = fields || :values::jsonb, updated_at = now()
  where id = :id and owner = :owner and not sent;
 
 -- name: keep_phn!

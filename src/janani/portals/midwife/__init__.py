@@ -3,6 +3,12 @@
 `forms`, `women`, `identity_state` and `payloads` decide; `pages_*` read, call them, and show.
 """
 
-from janani.portals.midwife import pages_care, pages_identity, pages_registration, pages_start
+from janani.portals.midwife import pages_care, pages_drafts, pages_identity, pages_registration, pages_start
 
-handlers = [*pages_start.handlers, *pages_registration.handlers, *pages_identity.handlers, *pages_care.handlers]
+handlers = [
+    *pages_start.handlers,
+    *pages_drafts.handlers,
+    *pages_registration.handlers,
+    *pages_identity.handlers,
+    *pages_care.handlers,
+]

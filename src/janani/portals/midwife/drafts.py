@@ -8,12 +8,16 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from janani.kernel.ids import uid
+from janani.kernel.ids import is_uid, uid
 from janani.kernel.postgres import json_of
 from janani.portals.midwife.identity_state import IdentityState
 from janani.portals.midwife.payloads import Uids
 from janani.portals.problems import NotFound
 from janani.portals.sessions import SQL
+
+PAGE_FIELDS = ("unit", "day", "planned", "phn_number")
+"""What forms ask besides attributes and data elements: clinic, day, which planned visit this is, PHN she brought."""
+_MOST_CHARACTERS = 5000
 
 
 class Number(Struct):
@@ -46,6 +50,12 @@ class Draft(Struct):
     updated_at: datetime
 
 
+def typed(sent: dict[str, str]) -> dict[str, str]:
+    """The answers among what a form sent, as they were typed."""
+    answers = {key: text.strip()[:_MOST_CHARACTERS] for key, text in sent.items() if is_uid(key) or key in PAGE_FIELDS}
+    return {key: text for key, text in answers.items() if text}
+
+
 async def begin(
     pool: asyncpg.Pool,
     owner: str,
@@ -72,12 +82,12 @@ async def begin(
 
 
 async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draft:
-    """The draft `draft_id` of `owner`. Raises NotFound for another's, too."""
+    """The draft `draft_id` of `owner`, of any kind when `kind` is empty. Raises NotFound for another's, too."""
     try:
         row = await SQL.draft(pool, id=UUID(draft_id), owner=owner)
     except ValueError as error:
         raise NotFound from error
-    if row is None or row["kind"] != kind:
+    if row is None or kind not in ("", row["kind"]):
         raise NotFound
     return Draft(
         id=str(row["id"]),
@@ -100,9 +110,13 @@ async def keep_fields(pool: asyncpg.Pool, draft: Draft) -> None:
 
 
 async def keep_identity(pool: asyncpg.Pool, draft: Draft) -> None:
-    """Keeps `draft.identity` and `draft.fields`."""
+    """Keeps `draft.identity`, and its values as answers; what was typed meanwhile stays."""
     await SQL.keep_identity(
-        pool, id=UUID(draft.id), owner=draft.owner, identity=json_of(draft.identity), fields=json_of(draft.fields)
+        pool,
+        id=UUID(draft.id),
+        owner=draft.owner,
+        identity=json_of(draft.identity),
+        values=json_of(draft.identity.values),
     )
 
 

@@ -33,7 +33,7 @@ async def look_up(midwife: Midwife, number: str) -> Number:
     except PhnError as error:
         raise _away(error) from error
     if holder is None:
-        text = _("Nobody is known under this number. Compare it with her card, or go on without it.")
+        text = _("Nobody is known under this number. Compare it with her card, or clear it to go on without.")
         return Number(number=checked.number, fault=text, warning=checked.message)
     known = attributes(holder.demographics, midwife.state.programme)
     return Number(number=holder.phn, warning=checked.message, known=known)

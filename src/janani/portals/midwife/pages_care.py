@@ -14,6 +14,7 @@ from janani.portals.midwife.derived import day as day_of
 from janani.portals.midwife.derived import weeks
 from janani.portals.midwife.drafts import Draft
 from janani.portals.midwife.forms import Section
+from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_start import show
 from janani.portals.midwife.payloads import Uids
 from janani.portals.midwife.women import Woman, woman
@@ -57,27 +58,15 @@ async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
 
 
 @post(
-    ["/midwife/visits/{draft_id:str}/keep", "/midwife/referrals/{draft_id:str}/keep"],
-    status_code=204,
-    summary="Midwife: keep what was typed",
-)
-async def keep(request: _Request, draft_id: FromPath[str]) -> None:
-    """Keeps the form as typed so far; the page's script calls it."""
-    midwife = await midwife_of(request)
-    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
-    await _take_in(midwife, draft, request)
-
-
-@post(
     ["/midwife/visits/{draft_id:str}", "/midwife/referrals/{draft_id:str}"], summary="Midwife: send a visit or referral"
 )
 async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Writes the event; sent twice it is one event."""
-    midwife = await midwife_of(request)
-    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
+    draft, _sent = await take_in(request, draft_id, _kind(request))
     if draft.sent:
         return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
-    sections = await _take_in(midwife, draft, request)
+    midwife = await midwife_of(request)
+    sections = await _tidy(midwife, draft)
     today = midwife.now.date()
     faults = forms.faults(sections, draft.fields, today)
     on = day_of(draft.fields.get(_DAY))
@@ -158,11 +147,11 @@ async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str 
     )
 
 
-async def _take_in(midwife: Midwife, draft: Draft, request: _Request) -> list[Section]:
+async def _tidy(midwife: Midwife, draft: Draft) -> list[Section]:
+    """The form's sections; the answers as the registry takes them."""
     sections = await _sections(midwife, draft)
-    sent = {key: str(value) for key, value in (await request.form()).items()}
-    draft.fields = forms.read(sections, sent) | {key: sent[key] for key in (_DAY, _UNIT) if sent.get(key)}
-    await drafts.keep_fields(midwife.state.pool, draft)
+    kept = {key: draft.fields[key] for key in drafts.PAGE_FIELDS if key in draft.fields}
+    draft.fields = forms.read(sections, draft.fields) | kept
     return sections
 
 
@@ -210,4 +199,4 @@ def _kind(request: _Request) -> str:
     return "visit" if request.scope["path"].startswith("/midwife/visits/") else "referral"
 
 
-handlers = [page, begin, form, keep, send]
+handlers = [page, begin, form, send]

@@ -90,7 +90,6 @@ async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     if state is None:
         return _back(draft, "identity-failed")
     draft.identity = state
-    draft.fields |= state.values
     await drafts.keep_identity(midwife.state.pool, draft)
     return _back(draft, "identity-verified") if draft.kind == "registration" else await _save(midwife, draft)
 

@@ -12,13 +12,14 @@ from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import day, filled
 from janani.portals.midwife.drafts import Draft, Number
 from janani.portals.midwife.forms import Section
+from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_start import show
 from janani.portals.midwife.women import Woman
 from janani.portals.problems import Away
 from janani.programmes.sri_lanka import e164, nic_differences, parse_nic
 
 _Request = Request[Any, Any, Any]
-UNIT, DAY = "unit", "day"
+KIND, UNIT, NUMBER = "registration", "unit", "phn_number"
 _OWN = ("phn", "subject", "age", "registration_number", "phn_mismatch_reason")
 _IDENTITY = ("identity_status", "identity_verified_at", "identity_provider", "identity_verified_fields")
 
@@ -27,7 +28,7 @@ _IDENTITY = ("identity_status", "identity_verified_at", "identity_provider", "id
 async def begin(request: _Request) -> Redirect:
     """A new draft, and its form."""
     midwife = await midwife_of(request)
-    draft = await drafts.begin(midwife.state.pool, midwife.session.username, "registration")
+    draft = await drafts.begin(midwife.state.pool, midwife.session.username, KIND)
     return Redirect(f"/midwife/registrations/{draft}", status_code=303)
 
 
@@ -35,37 +36,34 @@ async def begin(request: _Request) -> Redirect:
 async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """The form as it stands; of one that was sent, the woman."""
     midwife = await midwife_of(request)
-    draft = await _draft(midwife, draft_id)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, KIND)
     if draft.sent:
         return Redirect(f"/midwife/women/{draft.tracked_entity}")
     note = request.query_params.get("note", "")
     return await _show_form(midwife, draft, {}, note=note)
 
 
-@post("/midwife/registrations/{draft_id:str}/keep", status_code=204, summary="Midwife: keep what was typed")
-async def keep(request: _Request, draft_id: FromPath[str]) -> None:
-    """Keeps the form as typed so far; the page's script calls it."""
-    midwife = await midwife_of(request)
-    draft = await _draft(midwife, draft_id)
-    await _take_in(midwife, draft, request)
-
-
 @post("/midwife/registrations/{draft_id:str}", summary="Midwife: send the registration, or a step of it")
 async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Keeps what was typed first, then does what the pressed button says."""
-    midwife = await midwife_of(request)
-    draft = await _draft(midwife, draft_id)
+    draft, sent = await take_in(request, draft_id, KIND)
     if draft.sent:
         return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
-    sent = await _take_in(midwife, draft, request)
-    match sent.get("do", "send"):
-        case "drop":
+    midwife = await midwife_of(request)
+    await _tidy(midwife, draft)
+    number = sent.get("phn_number", "").strip()
+    match sent.get("do", "send").partition(":"):
+        case ("drop", _, _):
             await drafts.drop(midwife.state.pool, draft)
             return Redirect("/midwife", status_code=303)
-        case "phn":
-            return await _look_up(midwife, draft, sent.get("phn_number", ""))
-        case "phn-same" | "phn-other" | "phn-none" as decision:
+        case ("later", _, _):
+            return await _later(midwife, draft)
+        case ("phn", _, candidate):
+            return await _look_up(midwife, draft, candidate or number)
+        case ("decide", _, decision):
             return await _decide(midwife, draft, decision, sent.get("phn_reason", "").strip())
+        case _ if number and not draft.phn.decision:
+            return await _look_up(midwife, draft, number)
         case _:
             return await _submit(midwife, draft, distinct=sent.get("distinct") == "yes")
 
@@ -80,47 +78,51 @@ async def sections_of(midwife: Midwife) -> tuple[list[Section], list[Section]]:
     )
 
 
-async def _draft(midwife: Midwife, draft_id: str) -> Draft:
-    return await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "registration")
-
-
-async def _take_in(midwife: Midwife, draft: Draft, request: _Request) -> dict[str, str]:
-    """Keeps the fields that came with the request; all that came."""
-    sent = {key: str(value) for key, value in (await request.form()).items()}
+async def _tidy(midwife: Midwife, draft: Draft) -> None:
+    """Numbers and telephone numbers as the registry takes them."""
     about_her, stage = await sections_of(midwife)
-    draft.fields = forms.read([*about_her, *stage], sent)
-    for extra in (UNIT, DAY):
-        if sent.get(extra):
-            draft.fields[extra] = sent[extra]
-    phone = midwife.state.programme.registry.attributes["phone"]
-    if phone in draft.fields:
-        draft.fields[phone] = e164(draft.fields[phone], midwife.state.programme.phone_region) or draft.fields[phone]
-    await drafts.keep_fields(midwife.state.pool, draft)
-    return sent
+    kept = {key: draft.fields[key] for key in drafts.PAGE_FIELDS if key in draft.fields}
+    tidied = forms.read([*about_her, *stage], draft.fields) | kept
+    for each in forms.all_fields(about_her):
+        if each.value_type == "PHONE_NUMBER" and (number := tidied.get(each.id)):
+            tidied[each.id] = e164(number, midwife.state.programme.phone_region) or number
+    if tidied != draft.fields:
+        draft.fields = tidied
+        await drafts.keep_fields(midwife.state.pool, draft)
+
+
+async def _later(midwife: Midwife, draft: Draft) -> Response[Any]:
+    """Her identity is to be verified at the next visit."""
+    if draft.identity.status == identity_state.NOT_VERIFIED:
+        draft.identity.status = identity_state.PENDING
+        await drafts.keep_identity(midwife.state.pool, draft)
+    return Redirect(f"/midwife/registrations/{draft.id}?note=identity-later", status_code=303)
 
 
 async def _look_up(midwife: Midwife, draft: Draft, number: str) -> Response[Any]:
-    number = number.strip()
     if not number:
-        return await _show_form(midwife, draft, {"phn": _("Please type her PHN first.")})
+        return await _show_form(midwife, draft, {NUMBER: _("Please type her PHN first.")})
     try:
         draft.phn = await health_number.look_up(midwife, number)
     except Away as error:
-        return await _show_form(midwife, draft, {"phn": error.text})
+        return await _show_form(midwife, draft, {NUMBER: error.text}, status=503)
     await drafts.keep_phn(midwife.state.pool, draft)
     if draft.phn.fault:
-        return await _show_form(midwife, draft, {"phn": draft.phn.fault})
+        return await _show_form(midwife, draft, {NUMBER: draft.phn.fault})
     return Redirect(f"/midwife/registrations/{draft.id}#phn", status_code=303)
 
 
 async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) -> Response[Any]:
-    if decision == "phn-none":
-        draft.phn = Number()
-    elif decision == "phn-other" and not reason:
+    """The midwife says whether the number she brought is hers: "same", "other" with a reason, or "again"."""
+    if decision == "other" and not reason:
         return await _show_form(midwife, draft, {"phn_reason": _("Please say why this number is not hers.")})
+    if decision in ("same", "other") and draft.phn.known:
+        draft.phn.decision = decision
+        draft.phn.reason = reason if decision == "other" else ""
     else:
-        draft.phn.decision = decision.removeprefix("phn-")
-        draft.phn.reason = reason if decision == "phn-other" else ""
+        draft.phn = Number()
+        draft.fields.pop(NUMBER, None)
+        await drafts.keep_fields(midwife.state.pool, draft)
     await drafts.keep_phn(midwife.state.pool, draft)
     return Redirect(f"/midwife/registrations/{draft.id}#phn", status_code=303)
 
@@ -132,7 +134,7 @@ async def _submit(midwife: Midwife, draft: Draft, *, distinct: bool) -> Response
     if not draft.fields.get(UNIT):
         faults[UNIT] = _("Please choose the clinic or area.")
     if draft.phn.known and not draft.phn.decision:
-        faults["phn"] = _("Please decide whether the PHN she brought is hers.")
+        faults["phn_reason"] = _("Please decide whether the PHN she brought is hers.")
     if faults:
         return await _show_form(midwife, draft, faults)
     try:
@@ -280,4 +282,4 @@ def _labels(about_her: list[Section], stage: list[Section]) -> dict[str, str]:
     return {each.id: each.label for each in forms.all_fields([*about_her, *stage])}
 
 
-handlers = [begin, form, keep, send]
+handlers = [begin, form, send]
