@@ -177,7 +177,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def _served(app: Litestar, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
+        app, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
     )
     async with app.lifespan():
         server = _Server(config)
