@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.kernel.jose import signing_key
 from janani.settings import Database, Settings
 
 _numbers = itertools.count()
@@ -44,7 +46,17 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
         await admin.close()
 
 
+@pytest.fixture(scope="session")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key for each part, made once a run: making RSA keys is the slowest thing a part does when it starts."""
+    folder = tmp_path_factory.mktemp("keys")
+    for part in ("esignet", "relying", "registry", "record", "sync", "portals"):
+        signing_key(folder / f"{part}.pem", create=True)
+    return folder
+
+
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
+def settings(database: str, tmp_path: Path, made_keys: Path) -> Settings:
     """Sandbox settings with a fresh database and data folder."""
+    shutil.copytree(made_keys, tmp_path / "secrets")
     return msgspec.structs.replace(Settings(), home=str(tmp_path), database=Database(dsn=database))
