@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 from litestar import Litestar
@@ -181,3 +182,25 @@ async def test_a_package_of_something_else_is_a_bad_request(registry: Client) ->
     for body in (b"[]", b"{", b'{"programs":["x"]}', b'{"programs":[{"id":7}]}'):
         answer = await registry.post("/api/metadata", content=body, auth=ADMIN)
         assert answer.status_code in (400, 409), body
+
+
+async def test_changes_made_at_the_same_time_all_count(registry: Client) -> None:
+    await registry.post("/api/userRoles", json={"id": "RoleRoleRo1", "name": "Role", "authorities": []}, auth=ADMIN)
+    headers = {"content-type": "application/json-patch+json"}
+
+    async def add(name: str) -> int:
+        steps = [{"op": "add", "path": "/authorities/-", "value": name}]
+        answer = await registry.patch("/api/userRoles/RoleRoleRo1", json=steps, headers=headers, auth=ADMIN)
+        return answer.status_code
+
+    assert await asyncio.gather(*(add(name) for name in "ABC")) == [200, 200, 200]
+    found = (await registry.get("/api/userRoles/RoleRoleRo1", auth=ADMIN)).json()
+    assert sorted(found["authorities"]) == ["A", "B", "C"]
+
+
+async def test_a_report_says_where_the_wrong_object_stood(registry: Client) -> None:
+    package = {"constants": [{"name": "Pi"}, {"name": "Tau"}, {"code": "NAMELESS"}]}
+    answer = await registry.post("/api/metadata", json=package, auth=ADMIN)
+    [report] = answer.json()["response"]["typeReports"]
+    assert report["stats"] == {"created": 0, "updated": 0, "deleted": 0, "ignored": 3, "total": 3}
+    assert [(one["index"], one["errorReports"][0]["errorCode"]) for one in report["objectReports"]] == [(2, "E4000")]

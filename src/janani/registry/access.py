@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from janani.kernel.ids import token, uid
 from janani.kernel.jose import verify
+from janani.kernel.telemetry import log
 from janani.registry import api_tokens, users
 from janani.registry.metadata.snapshot import SQL
 from janani.registry.problems import Refusal, web_message
@@ -199,6 +200,7 @@ async def _by_password(request: _Request, username: str, password: str) -> str |
     known = None if row["disabled"] or row["external"] else row["password_hash"]
     if not await state.passwords.right(row["uid"], password, known, only_remembered=row["locked"]):
         await SQL.note_failure(state.pool, uid=row["uid"], lock_seconds=_LOCK_SECONDS)
+        log("registry").warning("wrong_password", account=row["uid"], locked=row["locked"])
         return None
     if row["failures"] and not row["locked"]:
         await SQL.forget_failures(state.pool, uid=row["uid"])

@@ -82,6 +82,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         exception_handlers={Refusal: render},
         lifespan=[resources, tracker_lifespan],
         headers=_HEADERS,
+        before_request=home.speak,
     )
     app.asgi_handler = accepting_versions(app.asgi_handler)
     return app

@@ -6,13 +6,20 @@ from urllib.parse import urlencode
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.response import Redirect
 
-from janani.kernel import pages
+from janani.kernel import i18n, pages
 from janani.registry.access import session_account, state_of, user_named
 from janani.registry.oauth_ends import close_session
 
 _Request = Request[Any, Any, Any]
 _jinja = pages.environment("janani.registry")
 _LOGIN_PAGES = ["/dhis-web-login", "/dhis-web-login/index.html", "/dhis-web-commons/security/login.action"]
+
+
+async def speak(request: _Request) -> None:
+    """Chooses the language of pages and messages: `ui_locales`, else what the browser asks for."""
+    accepted = request.headers.get("accept-language", "").split(",")
+    wanted = [*request.query_params.get("ui_locales", "").split(), *(part.split(";")[0].strip() for part in accepted)]
+    i18n.use(i18n.choose(filter(None, wanted)))
 
 
 @get(["/", "/dhis-web-dashboard"], summary="Home page")

@@ -137,7 +137,7 @@ async def _welcome(
         return _failed(request, text.format(claim=settings.mapping_claim), retry=again)
     row = await SQL.account_by_open_id(state_of(request).pool, open_id=claim)
     if row is None or row["disabled"] or not row["external"]:
-        text = _("You are signed in, but you have no user here yet. Ask your supervisor to add you.")
+        text = _("Your national ID was confirmed, but you have no user here yet. Ask your supervisor to add you.")
         return _failed(request, text, status=403)
     return Redirect(then or "/", cookies=[await open_session(request, row["uid"])])
 

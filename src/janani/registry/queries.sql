@@ -151,6 +151,10 @@ delete from metadata_object
 -- name: bump_metadata_version!
 update metadata_version set version = version + 1;
 
+-- name: claim_metadata_version$
+-- First in a transaction that writes metadata: it waits for others, and finds nothing when they changed what was checked.
+update metadata_version set version = version + 1 where version = :seen returning version;
+
 -- name: remember$
 -- The first value kept under a key is the one that stays (system id).
 insert into installation (key, value) values (:key, :value)

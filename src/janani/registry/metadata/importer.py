@@ -36,12 +36,13 @@ class Fault(Struct, frozen=True):
 
 
 class Plan(Struct):
-    """What an import would do."""
+    """What an import would do; `places` says where an object stood in its list."""
 
     created: list[tuple[str, Json]] = field(default_factory=list)
     updated: list[tuple[str, Json]] = field(default_factory=list)
     deleted: list[tuple[str, Json]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def written(self) -> list[tuple[str, Json]]:
@@ -160,7 +161,7 @@ def _type_report(kind: str, found: Plan, stored_any: bool) -> Json:
     objects = [
         {
             "klass": klass(kind),
-            "index": 0,
+            "index": found.places.get((kind, uid_), 0),
             "uid": uid_,
             "errorReports": [_error(each) for each in faults if each.uid == uid_],
         }
@@ -185,6 +186,8 @@ def with_uids(package: Json) -> Json:
 def _sent(package: Json, found: Plan) -> list[tuple[str, Json]]:
     """The package's objects with their types."""
     sent = [(kind, one) for kind, objects in package.items() for one in objects]
+    for kind, objects in package.items():
+        found.places |= {(kind, one["id"]): place for place, one in enumerate(objects)}
     for kind, one in sent:
         if not is_uid(one["id"]):
             found.faults.append(Fault(kind, one["id"], "E4014", f"Invalid UID `{one['id']}` for property `id`.", "id"))

@@ -13,22 +13,27 @@ from janani.registry.problems import Refusal
 Json = dict[str, Any]
 
 
-async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json) -> None:
+async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json, *, seen: int) -> bool:
     """Stores `found`; `package` is what was sent (passwords are in it and nowhere else).
+
+    False, and nothing stored, when metadata is no longer at version `seen`: plan again then.
 
     Raises Refusal (409, E5003) when another import took a code or user name in the meantime.
     """
     sent = {one["id"]: one["password"] for one in package.get("users", []) if one.get("id") and one.get("password")}
     hashes = {uid: await hashed(password) for uid, password in sent.items()}
     try:
-        await _store(pool, found, hashes)
+        return await _store(pool, found, hashes, seen)
     except asyncpg.UniqueViolationError as error:
         raise Refusal(409, "A code, user name or openId is already in use by another object.", "E5003") from error
-    store.changed()
+    finally:
+        store.changed()
 
 
-async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str]) -> None:
+async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str], seen: int) -> bool:
     async with pool.acquire() as connection, connection.transaction():
+        if await SQL.claim_metadata_version(connection, seen=seen) is None:
+            return False
         if found.written:
             await SQL.save_metadata(
                 connection,
@@ -48,7 +53,7 @@ async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str]) -> Non
         await _save_accounts(connection, [one for kind, one in found.written if kind == "users"], hashes)
         if hashes:
             await SQL.close_sessions(connection, accounts=list(hashes))
-        await SQL.bump_metadata_version(connection)
+    return True
 
 
 async def _save_accounts(connection: asyncpg.Connection, users: list[Json], hashes: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Writing metadata: packages and single objects, by import, replacement, JSON patch and deletion."""
 
 import copy
+from collections.abc import Callable
 from typing import Any, get_args
 
 import jsonpatch
@@ -23,6 +24,7 @@ from janani.registry.state import State
 
 Json = dict[str, Any]
 _Request = Request[Any, Any, Any]
+_ATTEMPTS = 5
 _CONFLICT = "One or more errors occurred, please see full details in import report."
 # The only value each may have here; what would change the meaning is refused, never dropped.
 _FIXED = {
@@ -46,7 +48,7 @@ async def import_package(request: _Request) -> Response[Json]:
         raise Refusal(400, f"Value {strategy!r} is not valid for parameter importStrategy.")
     checking = request.query_params.get("importMode", "COMMIT").upper() == "VALIDATE"
     checking = checking or request.query_params.get("dryRun") == "true"
-    found = await _import(request, package, strategy, store=not checking)
+    found = await _import(request, lambda _: package, strategy, store=not checking)
     body = importer.report(found, stored_any=not found.faults)
     status = 409 if found.faults else 200
     return Response(web_message(status, _CONFLICT if found.faults else "", response=body), status_code=status)
@@ -55,13 +57,15 @@ async def import_package(request: _Request) -> Response[Json]:
 @post(LISTS, summary="Create a metadata object")
 async def create_object(request: _Request) -> Response[Json]:
     """Creates one object (Web API §4.1): 201 with its uid, 409 with the faults."""
-    return await _write_one(request, _body(await request.body()), "CREATE")
+    one = _body(await request.body())
+    return await _write_one(request, lambda _: one, "CREATE")
 
 
 @put(OBJECTS, summary="Replace a metadata object")
 async def replace_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """Replaces one object whole (Web API §4.1); only its sharing stays when it was not sent."""
-    return await _write_one(request, _body(await request.body()) | {"id": uid}, "UPDATE")
+    one = _body(await request.body()) | {"id": uid}
+    return await _write_one(request, lambda _: one, "UPDATE")
 
 
 @patch(OBJECTS, status_code=200, summary="Change a metadata object")
@@ -69,18 +73,21 @@ async def patch_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """Applies a JSON patch (RFC 6902, and `remove-by-id`) to one object (Web API §4.1)."""
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json-patch+json":
         raise Refusal(415, "Content-Type application/json-patch+json is needed for a patch.", "E1003")
-    await user_of(request)
-    kind = kind_of(request)
-    old = (await state_of(request).metadata.current()).get(kind, uid)
-    if old is None:
-        raise not_found(singular(kind), uid)
-    return await _write_one(request, patched(importer.stored(kind, old), await request.body()) | {"id": uid}, "UPDATE")
+    kind, body = kind_of(request), await request.body()
+
+    def changed(snapshot: Snapshot) -> Json:
+        old = snapshot.get(kind, uid)
+        if old is None:
+            raise not_found(singular(kind), uid)
+        return patched(importer.stored(kind, old), body) | {"id": uid}
+
+    return await _write_one(request, changed, "UPDATE")
 
 
 @delete(OBJECTS, status_code=200, summary="Delete a metadata object")
 async def delete_object(request: _Request, uid: FromPath[str]) -> Response[Json]:
     """Deletes one object; 409 (E4030) while something refers to it."""
-    return await _write_one(request, {"id": uid}, "DELETE")
+    return await _write_one(request, lambda _: {"id": uid}, "DELETE")
 
 
 def patched(one: Json, body: bytes) -> Json:
@@ -100,18 +107,23 @@ def patched(one: Json, body: bytes) -> Json:
     return one
 
 
-async def _write_one(request: _Request, one: Json, strategy: Strategy) -> Response[Json]:
+async def _write_one(request: _Request, made: Callable[[Snapshot], Json], strategy: Strategy) -> Response[Json]:
+    """Writes the object that `made` gives of the metadata as it is."""
     user = await user_of(request)
     kind = kind_of(request)
     needed = permissions.authorities(kind, deleting=strategy == "DELETE")
     if not any(user.has(each) for each in needed):
         user.require(needed[0])
     state = state_of(request)
-    if strategy != "CREATE" and (await state.metadata.current()).get(kind, one["id"]) is None:
-        raise not_found(singular(kind), one["id"])
-    found = await _import(request, {kind: [one]}, strategy, store=True)
-    done = found.written + found.deleted
-    uid = done[0][1]["id"] if done else one.get("id", "")
+
+    def package(snapshot: Snapshot) -> Json:
+        one = made(snapshot)
+        if strategy != "CREATE" and snapshot.get(kind, one["id"]) is None:
+            raise not_found(singular(kind), one["id"])
+        return {kind: [one]}
+
+    found = await _import(request, package, strategy, store=True)
+    uid = next(iter(found.places))[1]
     errors = importer.errors(found)
     body = {"responseType": "ObjectReport", "uid": uid, "klass": klass(kind), "errorReports": errors}
     status = 409 if errors else 201 if strategy == "CREATE" else 200
@@ -121,20 +133,33 @@ async def _write_one(request: _Request, one: Json, strategy: Strategy) -> Respon
     )
 
 
-async def _import(request: _Request, package: Json, strategy: Strategy, *, store: bool) -> Plan:
-    """Plans and checks `package`, and stores it when nothing is wrong and `store` says so."""
+async def _import(request: _Request, made: Callable[[Snapshot], Json], strategy: Strategy, *, store: bool) -> Plan:
+    """Plans and checks the package that `made` gives, and stores it when nothing is wrong and `store` says so.
+
+    Done anew when somebody else wrote metadata meanwhile.
+    """
+    metadata = state_of(request).metadata
+    for _ in range(_ATTEMPTS):
+        metadata.changed()
+        snapshot = await metadata.current()
+        package = importer.with_uids(made(snapshot))
+        found, package = await _checked(request, package, snapshot, strategy)
+        done = not store or found.faults
+        if done or await save(state_of(request).pool, metadata, found, package, seen=snapshot.version):
+            return found
+    raise Refusal(409, "Others are changing metadata at the same time. Please try again.")
+
+
+async def _checked(request: _Request, package: Json, snapshot: Snapshot, strategy: Strategy) -> tuple[Plan, Json]:
+    """The plan for `package` with all its faults, and the package as it may be stored."""
     state, user = state_of(request), await user_of(request)
-    snapshot = await state.metadata.current()
-    package = importer.with_uids(package)
     if strategy != "DELETE":
         package = await _prepared(package, snapshot, state)
     found = importer.plan(package, snapshot, strategy)
     found.faults += permissions.faults(found, snapshot, user)
     if "users" in package and strategy != "DELETE":
         found.faults += await accounts.faults(state.pool, found, package["users"])
-    if store and not found.faults:
-        await save(state.pool, state.metadata, found, package)
-    return found
+    return found, package
 
 
 async def _prepared(package: Json, snapshot: Snapshot, state: State) -> Json:
