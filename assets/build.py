@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent.resolve()
 OUT = HERE.parent / "src" / "janani" / "kernel" / "static"
 STAMP = OUT / ".built-from"
+ICONS = HERE / "node_modules" / "nhsuk-frontend" / "dist" / "nhsuk" / "assets" / "images"
 OLDEST_NODE = 20
 
 
@@ -31,6 +32,9 @@ def main() -> int:
         if done.returncode:
             print(f"npm {arguments[0]} failed with exit code {done.returncode}; its words are above.")
             return 1
+    (OUT / "images").mkdir()
+    for icon in ("arrow-up", "arrow-down", "arrow-up-down", "cross"):  # those the styles name
+        shutil.copy(ICONS / f"nhsuk-icon-{icon}.svg", OUT / "images")
     STAMP.write_text(digest)
     return 0
 

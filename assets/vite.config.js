@@ -11,6 +11,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 800,
     rollupOptions: {
+      checks: { pluginTimings: false },
       input: { janani: 'src/janani.js', midwife: 'src/midwife.js', callback: 'src/callback.js' },
       output: {
         entryFileNames: '[name].js',
