@@ -43,6 +43,7 @@ class GuideRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     person: str
     national_id: str
+    hint: str = msgspec.field(name="try")
 
 
 async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
@@ -67,17 +68,17 @@ async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
 
 def welcome(settings: Settings) -> Table:
     """The table shown when everything runs: doors, and in the sandbox who can go through them."""
-    table = Table("door", "address", "who can log in", "national ID", "OTP", header_style="bold", expand=False)
+    table = Table("door", "address", "who can log in", "national ID", "OTP", "to try", header_style="bold", box=None)
     if not settings.sandbox:
         for name in ("midwife", "doctor", "mother"):
-            table.add_row(name, f"{settings.portals.url}/{name}", "", "", "")
+            table.add_row(name, f"{settings.portals.url}/{name}")
         return table
     path = programmes.folder(settings.programme) / "demo" / "guide.yaml"
     rows: list[GuideRow] = programmes.read_yaml(path, list[GuideRow])
     for row in rows:
-        table.add_row(row.door, settings.portals.url + row.path, row.person, row.national_id, "111111")
-    table.add_row("registry (DHIS2 Web API)", f"{settings.registry.url}/api", "admin / district", "", "")
-    table.add_row("record (FHIR R4)", f"{settings.record.url}/fhir/metadata", "", "", "")
+        table.add_row(row.door, settings.portals.url + row.path, row.person, row.national_id, "111111", row.hint)
+    table.add_row("registry", f"{settings.registry.url}/api", "admin / district", "", "", "DHIS2 Web API")
+    table.add_row("record", f"{settings.record.url}/fhir", "", "", "", "FHIR R4")
     return table
 
 
