@@ -65,7 +65,18 @@ def _item(text: str, depth: int) -> tuple[Item, str]:
     end = next(
         (place for place, letter in enumerate(text) if letter in ",[]~|" or text[place : place + 2] == "::"), len(text)
     )
-    item, text = Item(text[:end]), text[end:]
+    item = Item(text[:end])
+    text = _transformers(item, text[end:])
+    if text.startswith("["):
+        item.nested, text = _selection(text[1:], depth + 1)
+        if not text.startswith("]"):
+            raise Refusal(400, "Filter is invalid: a closing ] is missing.")
+        text = _transformers(item, text[1:])
+    return item, text
+
+
+def _transformers(item: Item, text: str) -> str:
+    """Puts the transformers that `text` begins with into `item`; what is left of it."""
     while text.startswith(("~", "|", "::")):
         text = text[2:] if text.startswith("::") else text[1:]
         stop = next((place for place, letter in enumerate(text) if letter in ",[]~|("), len(text))
@@ -75,12 +86,7 @@ def _item(text: str, depth: int) -> tuple[Item, str]:
             inside, _, text = text[1:].partition(")")
             arguments = inside.split(";")
         item.transformers.append((name, arguments))
-    if text.startswith("["):
-        item.nested, text = _selection(text[1:], depth + 1)
-        if not text.startswith("]"):
-            raise Refusal(400, "Filter is invalid: a closing ] is missing.")
-        text = text[1:]
-    return item, text
+    return text
 
 
 def select(one: Json, selection: Selection, resolve: Resolve) -> Json:
@@ -106,15 +112,17 @@ def select(one: Json, selection: Selection, resolve: Resolve) -> Json:
 
 
 def _nested(item: Item, value: Any, resolve: Resolve) -> Any:
-    if item.nested is None:
-        return value if any(name == "pluck" for name, _ in item.transformers) else _plain(item.name, value)
+    plucked = [arguments[0] if arguments else "id" for name, arguments in item.transformers if name == "pluck"]
+    wanted = item.nested or (Selection([Item(plucked[0])]) if plucked else None)
+    if wanted is None:
+        return _plain(item.name, value)
     kind = REFERENCES.get(item.name)
 
     def inner(each: Any) -> Any:
         if not isinstance(each, dict):
             return each
         target = resolve(kind, each["id"]) if kind and "id" in each else None
-        return select(target if target is not None else each, item.nested or Selection(), resolve)
+        return select(target if target is not None else each, wanted, resolve)
 
     return [inner(each) for each in value] if isinstance(value, list) else inner(value)
 
@@ -127,6 +135,17 @@ def _plain(name: str, value: Any) -> Any:
         if isinstance(value, dict) and "id" in value:
             return {"id": value["id"]}
     return value
+
+
+def _objects(value: Any) -> list[Json]:
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _paged(value: Any, arguments: list[str]) -> Any:
+    if len(arguments) != 2 or not all(each.isdigit() and int(each) > 0 for each in arguments):
+        raise Refusal(400, "Field transformer paging needs page;pageSize.")
+    page, size = (int(each) for each in arguments)
+    return value[(page - 1) * size : page * size] if isinstance(value, list) else value
 
 
 def _transformed(item: Item, value: Any) -> tuple[str, Any]:
@@ -143,12 +162,11 @@ def _transformed(item: Item, value: Any) -> tuple[str, Any]:
             case "isNotEmpty":
                 value = bool(value)
             case "pluck":
-                value = [each.get(first) for each in value] if isinstance(value, list) else value.get(first)
+                value = [each.get(first) for each in _objects(value)]
             case "keyBy":
-                value = {each[first]: each for each in value if first in each}
+                value = {str(each[first]): each for each in _objects(value) if first in each}
             case "paging":
-                page, size = int(arguments[0]), int(arguments[1])
-                value = value[(page - 1) * size : page * size]
+                value = _paged(value, arguments)
             case _:
                 raise Refusal(400, f"Field transformer {transformer!r} is not supported.")
     return name, value

@@ -80,7 +80,7 @@ def _followed(value: Any, kind: str | None, resolve: Resolve) -> Any:
 
 def _operator(operator: str, value: str) -> Callable[[list[Any]], bool]:
     low = value.lower()
-    members = set(value.strip("[]").split(","))
+    members = {each.strip() for each in value.strip("[]").split(",")}
     tests: dict[str, Callable[[Any], bool]] = {
         "eq": lambda found: _text(found) == value,
         "ieq": lambda found: _text(found).lower() == low,

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from janani.registry import routes
 from janani.registry.access import state_of, user_of
-from janani.registry.metadata import accounts, importer, permissions
+from janani.registry.metadata import accounts, importer, permissions, shapes
 from janani.registry.metadata.handlers import LISTS, OBJECTS, kind_of
 from janani.registry.metadata.importer import Plan, Strategy
 from janani.registry.metadata.snapshot import Snapshot
@@ -143,6 +143,9 @@ async def _import(request: _Request, made: Callable[[Snapshot], Json], strategy:
         metadata.changed()
         snapshot = await metadata.current()
         package = importer.with_uids(made(snapshot))
+        for kind, objects in package.items():
+            for one in objects:
+                shapes.check(one, singular(kind))
         found, package = await _checked(request, package, snapshot, strategy)
         done = not store or found.faults
         if done or await save(state_of(request).pool, metadata, found, package, seen=snapshot.version):
