@@ -27,19 +27,25 @@ delete from login_attempt where state_hash = :state_hash and browser_hash = :bro
 returning code_verifier, then_to, expires_at > now() as alive;
 
 -- name: add_draft!
-insert into draft (id, owner, kind, tracked_entity, uids, fields, identity)
-values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :identity::jsonb);
+insert into draft (id, owner, kind, tracked_entity, uids, fields, identity, base)
+values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :identity::jsonb, :base::jsonb);
 
 -- name: draft^
 -- Only its owner finds it.
-select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, generated::text, sent,
-       updated_at
+select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, generated::text,
+       base::text, sent, updated_at
   from draft where id = :id and owner = :owner;
 
 -- name: open_drafts
-select id, kind, fields::text, updated_at from draft
- where owner = :owner and not sent and kind = 'registration' and fields <> '{}'::jsonb
+select id, kind, tracked_entity, fields::text, updated_at from draft
+ where owner = :owner and not sent and kind in ('registration', 'visit', 'referral') and fields <> '{}'::jsonb
  order by updated_at desc limit 10;
+
+-- name: open_draft_for$
+-- A visit or referral begun for a woman and not sent is gone on with.
+select id::text from draft
+ where owner = :owner and kind = :kind and tracked_entity = :tracked_entity and not sent
+ order by updated_at desc limit 1;
 
 -- name: keep_fields!
 update draft set fields = :fields::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
@@ -55,8 +61,12 @@ update draft set phn = :phn::jsonb, updated_at = now() where id = :id and owner 
 -- name: keep_generated!
 update draft set generated = :generated::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
+-- name: keep_base!
+update draft set base = :base::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
+
 -- name: mark_sent!
-update draft set sent = true, fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, updated_at = now()
+update draft set sent = true, fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, base = '{}'::jsonb,
+       updated_at = now()
  where id = :id and owner = :owner;
 
 -- name: drop_draft!

@@ -1,9 +1,16 @@
 """The midwife's portal: a client of the registry's Web API with the midwife's own token, and nothing more.
 
-`forms`, `women`, `identity_state` and `payloads` decide; `pages_*` read, call them, and show.
+`forms`, `women`, `identity_state`, `derived` and `payloads` decide; `pages_*` read, call them, and show.
 """
 
-from janani.portals.midwife import pages_care, pages_drafts, pages_identity, pages_registration, pages_start
+from janani.portals.midwife import (
+    pages_care,
+    pages_details,
+    pages_drafts,
+    pages_identity,
+    pages_registration,
+    pages_start,
+)
 
 handlers = [
     *pages_start.handlers,
@@ -11,4 +18,5 @@ handlers = [
     *pages_registration.handlers,
     *pages_identity.handlers,
     *pages_care.handlers,
+    *pages_details.handlers,
 ]

@@ -9,10 +9,8 @@ PREGNANCY_DAYS = 280
 
 def filled(programme: Programme, values: dict[str, str], on: date) -> dict[str, str]:
     """`values` with what can be worked out and was left empty. Age always follows the date of birth."""
-    attributes, elements = programme.registry.attributes, programme.registry.elements
-    found = dict(values)
-    if (born := day(values.get(attributes["birth_date"]))) is not None and (age := years(born, on)) > 0:
-        found[attributes["age"]] = str(age)
+    elements = programme.registry.elements
+    found = with_age(programme, values, on)
     if (last_period := day(values.get(elements["lmp"]))) is not None and last_period <= on:
         found.setdefault(elements["edd"], due_date(last_period).isoformat())
         found.setdefault(elements["poa_registration"], str(weeks(last_period, on)))
@@ -20,6 +18,13 @@ def filled(programme: Programme, values: dict[str, str], on: date) -> dict[str, 
     if height and weight:
         found.setdefault(elements["bmi"], f"{weight / (height / 100) ** 2:.1f}")
     return found
+
+
+def with_age(programme: Programme, values: dict[str, str], on: date) -> dict[str, str]:
+    """`values` with her age by the date of birth among them, when there is one."""
+    roles = programme.registry.attributes
+    born = day(values.get(roles["birth_date"]))
+    return values | ({roles["age"]: str(years(born, on))} if born and years(born, on) > 0 else {})
 
 
 def due_date(last_period: date) -> date:

@@ -35,7 +35,10 @@ class Number(Struct):
 
 
 class Draft(Struct):
-    """A form under way. `fields` is what was typed, by attribute or data element."""
+    """A form under way.
+
+    `fields` is what was typed, by attribute or data element; `base` what the registry said when it was opened.
+    """
 
     id: str
     owner: str
@@ -46,6 +49,7 @@ class Draft(Struct):
     identity: IdentityState
     phn: Number
     generated: dict[str, str]
+    base: dict[str, str]
     sent: bool
     updated_at: datetime
 
@@ -64,6 +68,7 @@ async def begin(
     tracked_entity: str = "",
     enrollment: str = "",
     identity: IdentityState | None = None,
+    base: dict[str, str] | None = None,
 ) -> str:
     """A new draft of `owner`; its id. The objects it will write have their UIDs from now on."""
     uids = Uids(tracked_entity or uid(), enrollment or uid(), uid())
@@ -75,8 +80,9 @@ async def begin(
         kind=kind,
         tracked_entity=uids.tracked_entity,
         uids=json_of(uids),
-        fields="{}",
+        fields=json_of(base or {}),
         identity=json_of(identity or IdentityState()),
+        base=json_of(base or {}),
     )
     return str(draft_id)
 
@@ -99,9 +105,21 @@ async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draf
         identity=_read(row["identity"], IdentityState),
         phn=_read(row["phn"], Number),
         generated=_read(row["generated"], dict[str, str]),
+        base=_read(row["base"], dict[str, str]),
         sent=row["sent"],
         updated_at=row["updated_at"],
     )
+
+
+async def open_for(pool: asyncpg.Pool, owner: str, kind: str, tracked_entity: str) -> str | None:
+    """The id of the form of `kind` that `owner` began for this woman and has not sent."""
+    found: str | None = await SQL.open_draft_for(pool, owner=owner, kind=kind, tracked_entity=tracked_entity)
+    return found
+
+
+async def keep_base(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps `draft.base`."""
+    await SQL.keep_base(pool, id=UUID(draft.id), owner=draft.owner, base=json_of(draft.base))
 
 
 async def keep_fields(pool: asyncpg.Pool, draft: Draft) -> None:

@@ -3,11 +3,13 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
 from janani.kernel.i18n import _
+from janani.kernel.ids import uid_of
 from janani.portals.midwife import drafts, forms, payloads, registry
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import day as day_of
@@ -22,7 +24,8 @@ from janani.portals.problems import Away, NotFound
 
 _Request = Request[Any, Any, Any]
 _STAGES = {"visit": "visit", "referral": "referral"}
-_DAY, _UNIT = "day", "unit"
+_DAY, _UNIT, _PLANNED = "day", "unit", "planned"
+_EARLY_DAYS = 10  # so long before its day a visit is taken to be the planned one, unless she says otherwise
 
 
 @get("/midwife/women/{uid:str}", summary="Midwife: a woman")
@@ -41,8 +44,9 @@ async def begin(request: _Request, uid: FromPath[str], kind: FromPath[str]) -> R
         return await _plan(midwife, known, str((await request.form()).get(_DAY, "")))
     if kind not in _STAGES:
         raise NotFound
-    draft = await drafts.begin(
-        midwife.state.pool, midwife.session.username, kind, tracked_entity=uid, enrollment=known.enrollment
+    pool, owner = midwife.state.pool, midwife.session.username
+    draft = await drafts.open_for(pool, owner, kind, uid) or await drafts.begin(
+        pool, owner, kind, tracked_entity=uid, enrollment=known.enrollment
     )
     return Redirect(f"/midwife/{kind}s/{draft}", status_code=303)
 
@@ -74,13 +78,8 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
         faults[_DAY] = _("Please give the day of the visit, today or earlier.")
     if faults or on is None:
         return await _show_form(midwife, draft, faults)
-    stage = midwife.state.programme.registry.stages[_STAGES[draft.kind]]
-    values = {each.id: draft.fields[each.id] for each in forms.all_fields(sections) if each.id in draft.fields}
-    payload = payloads.visit(
-        midwife.state.programme, draft.uids, stage, draft.fields.get(_UNIT, ""), on.isoformat(), values
-    )
     try:
-        report = await registry.write(midwife, payload)
+        report = await registry.write(midwife, await _payload(midwife, draft, sections, on))
     except Away as error:
         return await _show_form(midwife, draft, {"": error.text}, status=503)
     refused = payloads.refusals(report, forms.all_fields(sections))
@@ -90,24 +89,42 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note={draft.kind}-saved", status_code=303)
 
 
+@post(
+    ["/midwife/visits/{draft_id:str}/drop", "/midwife/referrals/{draft_id:str}/drop"],
+    summary="Midwife: give a visit or referral up",
+)
+async def drop(request: _Request, draft_id: FromPath[str]) -> Redirect:
+    """Throws the form away."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
+    await drafts.drop(midwife.state.pool, draft)
+    return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
+
+
+async def _payload(midwife: Midwife, draft: Draft, sections: list[Section], on: date) -> dict[str, Any]:
+    """The event: that of the planned visit when this is it and nobody recorded it meanwhile, else one of its own."""
+    programme = midwife.state.programme
+    values = {each.id: draft.fields[each.id] for each in forms.all_fields(sections) if each.id in draft.fields}
+    uids = draft.uids
+    if (planned := draft.fields.get(_PLANNED)) is not None:
+        known = await _woman(midwife, draft.tracked_entity)
+        if any(one.event == planned and (one.is_planned or one.values == values) for one in known.visits):
+            uids = msgspec.structs.replace(uids, event=planned)
+    stage = programme.registry.stages[_STAGES[draft.kind]]
+    return payloads.visit(programme, uids, stage, draft.fields.get(_UNIT, ""), on.isoformat(), values)
+
+
 async def _plan(midwife: Midwife, known: Woman, text: str) -> Response[Any]:
     """Plans the next visit: moves the one that is planned, or makes one."""
     on, today = day_of(text), midwife.now.date()
     if on is None or on < today:
         return await _woman_page(midwife, known.uid, fault=_("Please give a day from today on."))
     planned = known.next_visit
-    draft_id = await drafts.begin(
-        midwife.state.pool, midwife.session.username, "visit", tracked_entity=known.uid, enrollment=known.enrollment
-    )
-    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "visit")
-    uids = Uids(known.uid, known.enrollment, planned.event if planned else draft.uids.event)
+    # Named by what it follows, so that pressing twice plans one visit.
+    event = planned.event if planned else uid_of(f"planned/{known.enrollment}/{len(known.visits)}/{on}")
     unit = planned.unit if planned else await _clinic(midwife, known)
-    try:
-        report = await registry.write(
-            midwife, payloads.appointment(midwife.state.programme, uids, unit, on.isoformat())
-        )
-    finally:
-        await drafts.drop(midwife.state.pool, draft)
+    uids = Uids(known.uid, known.enrollment, event)
+    report = await registry.write(midwife, payloads.appointment(midwife.state.programme, uids, unit, on.isoformat()))
     if report.get("status") == "ERROR":
         return await _woman_page(midwife, known.uid, fault=" ".join(payloads.refusals(report, []).values()))
     return Redirect(f"/midwife/women/{known.uid}?note=planned", status_code=303)
@@ -161,11 +178,8 @@ async def _sections(midwife: Midwife, draft: Draft) -> list[Section]:
 
 
 async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, status: int = 0) -> Response[str]:
-    known, sections, today = (
-        await _woman(midwife, draft.tracked_entity),
-        await _sections(midwife, draft),
-        midwife.now.date(),
-    )
+    known = await registry.last_known(midwife, draft.tracked_entity)
+    sections, today = await _sections(midwife, draft), midwife.now.date()
     _prefill(midwife, draft, known, today)
     units = await registry.units(midwife)
     draft.fields.setdefault(_UNIT, await _clinic(midwife, known))
@@ -178,13 +192,15 @@ async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, 
         sections=sections,
         units=units,
         faults=faults,
-        labels={each.id: each.label for each in forms.all_fields(sections)},
         today=today,
     )
 
 
 def _prefill(midwife: Midwife, draft: Draft, known: Woman, today: date) -> None:
-    """What need not be typed: the day, and the weeks by her last period."""
+    """What need not be typed: the day, whether it is the planned visit, and the weeks by her last period."""
+    planned = known.next_visit
+    if not draft.fields and planned and planned.day and (planned.day - today).days <= _EARLY_DAYS:
+        draft.fields[_PLANNED] = planned.event
     draft.fields.setdefault(_DAY, today.isoformat())
     elements = midwife.state.programme.registry.elements
     newest: dict[str, str] = {}
@@ -199,4 +215,4 @@ def _kind(request: _Request) -> str:
     return "visit" if request.scope["path"].startswith("/midwife/visits/") else "referral"
 
 
-handlers = [page, begin, form, send]
+handlers = [page, begin, form, send, drop]

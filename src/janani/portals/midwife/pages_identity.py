@@ -4,6 +4,7 @@ The relying party keeps nonce and verifier; this page's server keeps which draft
 carries code and state from one to the other, and is believed in neither.
 """
 
+import contextlib
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from litestar.response import Redirect
 from janani.clients.dhis2 import Dhis2Error
 from janani.kernel import pages
 from janani.kernel.i18n import _
-from janani.portals.midwife import drafts, identity_state, payloads, registry
+from janani.portals.midwife import drafts, forms, identity_state, payloads, registry
 from janani.portals.midwife.access import Midwife, midwife_of
-from janani.portals.midwife.derived import day, years
+from janani.portals.midwife.derived import with_age
 from janani.portals.midwife.drafts import Draft
-from janani.portals.midwife.identity_state import NOT_VERIFIED, PENDING, IdentityState
+from janani.portals.midwife.identity_state import NOT_VERIFIED, PENDING, VERIFIED, IdentityState
+from janani.portals.midwife.pages_registration import compared, details_sections
 from janani.portals.midwife.pages_start import jinja, show
 from janani.portals.midwife.women import woman
 from janani.portals.problems import Away, NotFound
@@ -91,7 +93,7 @@ async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
         return _back(draft, "identity-failed")
     draft.identity = state
     await drafts.keep_identity(midwife.state.pool, draft)
-    return _back(draft, "identity-verified") if draft.kind == "registration" else await _save(midwife, draft)
+    return _back(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
 
 
 @post("/midwife/women/{uid:str}/identity", summary="Midwife: verify a woman who is registered")
@@ -113,12 +115,36 @@ async def begin_for_woman(request: _Request, uid: FromPath[str]) -> Redirect:
 
 @get("/midwife/identities/{draft_id:str}", summary="Midwife: the verification page of a registered woman")
 async def identity_page(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
-    """One button; the notes of what happened."""
+    """One button; afterwards what the registry says beside what was verified."""
     midwife = await midwife_of(request)
     draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
+    if draft.sent:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}")
     person = await registry.person(midwife, draft.tracked_entity)
     known = woman(person, midwife.state.programme, midwife.now.date())
-    return show(midwife, "midwife_identity.html", draft=draft, woman=known, note=request.query_params.get("note", ""))
+    labels = {each.id: each for each in forms.all_fields(await details_sections(midwife))}
+    region = midwife.state.programme.phone_region
+    return show(
+        midwife,
+        "midwife_identity.html",
+        draft=draft,
+        woman=known,
+        differences=compared(labels, known.attributes, draft.identity.values, region),
+        note=request.query_params.get("note", ""),
+    )
+
+
+@post("/midwife/identities/{draft_id:str}", summary="Midwife: save a verified identity, or not")
+async def decide(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
+    """Writes the verified identity of a registered woman when the midwife says that it is she."""
+    midwife = await midwife_of(request)
+    draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
+    if draft.sent or draft.identity.status != VERIFIED:
+        return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
+    if (await request.form()).get("do") == "save":
+        return await _save(midwife, draft)
+    await drafts.drop(midwife.state.pool, draft)
+    return Redirect(f"/midwife/women/{draft.tracked_entity}?note=identity-not-hers", status_code=303)
 
 
 async def _draft(midwife: Midwife, draft_id: str) -> Draft:
@@ -139,9 +165,16 @@ def _back(draft: Draft, note: str) -> Redirect:
 
 async def _pending(midwife: Midwife, draft: Draft) -> None:
     """The identity service was away: remembered, to be done at the next visit."""
-    if draft.identity.status == NOT_VERIFIED:
-        draft.identity.status = PENDING
-        await drafts.keep_identity(midwife.state.pool, draft)
+    if draft.identity.status != NOT_VERIFIED:
+        return
+    draft.identity.status = PENDING
+    await drafts.keep_identity(midwife.state.pool, draft)
+    if draft.kind == "identity":  # she is registered: the registry remembers, when it can be reached
+        programme = midwife.state.programme
+        state = {programme.registry.attributes["identity_status"]: PENDING}
+        with contextlib.suppress(Away):
+            person = await registry.person(midwife, draft.tracked_entity)
+            await registry.write(midwife, payloads.changed_attributes(programme, person, state))
 
 
 async def _authorization(midwife: Midwife) -> dict[str, Any]:
@@ -177,9 +210,7 @@ async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:
     """Writes the identity of a woman who is registered: the state, and the verified values."""
     programme = midwife.state.programme
     person = await registry.person(midwife, draft.tracked_entity)
-    values = dict(draft.identity.values)
-    if (born := day(values.get(programme.registry.attributes["birth_date"]))) is not None:
-        values[programme.registry.attributes["age"]] = str(years(born, midwife.now.date()))
+    values = with_age(programme, draft.identity.values, midwife.now.date())
     values |= identity_state.attributes(draft.identity, values, programme)
     try:
         report = await registry.write(midwife, payloads.changed_attributes(programme, person, values))
@@ -197,4 +228,4 @@ def _away_words() -> str:
     )
 
 
-handlers = [begin, callback, take, begin_for_woman, identity_page]
+handlers = [begin, callback, take, begin_for_woman, identity_page, decide]

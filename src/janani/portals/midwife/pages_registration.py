@@ -11,12 +11,12 @@ from janani.portals.midwife import drafts, forms, health_number, identity_state,
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import day, filled
 from janani.portals.midwife.drafts import Draft, Number
-from janani.portals.midwife.forms import Section
+from janani.portals.midwife.forms import Field, Section
 from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_start import show
 from janani.portals.midwife.women import Woman
 from janani.portals.problems import Away
-from janani.programmes.sri_lanka import e164, nic_differences, parse_nic
+from janani.programmes.sri_lanka import e164, nic_differences, parse_nic, same_nic
 
 _Request = Request[Any, Any, Any]
 KIND, UNIT, NUMBER = "registration", "unit", "phn_number"
@@ -70,24 +70,31 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
 
 async def sections_of(midwife: Midwife) -> tuple[list[Section], list[Section]]:
     """The form: sections of attributes, sections of the Registration stage."""
-    program, roles = await registry.program(midwife), midwife.state.programme.registry
-    hidden = {roles.attributes[role] for role in (*_OWN, *_IDENTITY)}
-    return (
-        forms.attribute_sections(program, hidden=hidden),
-        forms.stage_sections(program, roles.stages["registration"]),
-    )
+    stage = midwife.state.programme.registry.stages["registration"]
+    return await details_sections(midwife), forms.stage_sections(await registry.program(midwife), stage)
+
+
+async def details_sections(midwife: Midwife) -> list[Section]:
+    """The attributes that are typed: neither numbers that are drawn, nor the state of her identity."""
+    roles = midwife.state.programme.registry.attributes
+    hidden = {roles[role] for role in (*_OWN, *_IDENTITY)}
+    return forms.attribute_sections(await registry.program(midwife), hidden=hidden)
+
+
+def tidied(midwife: Midwife, sections: list[Section], fields: dict[str, str]) -> dict[str, str]:
+    """Answers as the registry takes them: numbers with a point, telephone numbers in E.164."""
+    tidy = forms.read(sections, fields) | {key: fields[key] for key in drafts.PAGE_FIELDS if key in fields}
+    for each in forms.all_fields(sections):
+        if each.value_type == "PHONE_NUMBER" and (number := tidy.get(each.id)):
+            tidy[each.id] = e164(number, midwife.state.programme.phone_region) or number
+    return tidy
 
 
 async def _tidy(midwife: Midwife, draft: Draft) -> None:
-    """Numbers and telephone numbers as the registry takes them."""
     about_her, stage = await sections_of(midwife)
-    kept = {key: draft.fields[key] for key in drafts.PAGE_FIELDS if key in draft.fields}
-    tidied = forms.read([*about_her, *stage], draft.fields) | kept
-    for each in forms.all_fields(about_her):
-        if each.value_type == "PHONE_NUMBER" and (number := tidied.get(each.id)):
-            tidied[each.id] = e164(number, midwife.state.programme.phone_region) or number
-    if tidied != draft.fields:
-        draft.fields = tidied
+    tidy = tidied(midwife, [*about_her, *stage], draft.fields)
+    if tidy != draft.fields:
+        draft.fields = tidy
         await drafts.keep_fields(midwife.state.pool, draft)
 
 
@@ -233,9 +240,13 @@ async def _show_form(
         stage=stage,
         units=units,
         faults=faults,
-        labels=_labels(about_her, stage),
         marks=draft.identity.marks(draft.fields),
-        differences=compared(midwife, draft, about_her),
+        differences=compared(
+            {each.id: each for each in forms.all_fields(about_her)},
+            draft.fields,
+            draft.phn.known,
+            midwife.state.programme.phone_region,
+        ),
         nic_notes=_nic_notes(midwife, draft),
         note=note,
         known=known,
@@ -243,22 +254,30 @@ async def _show_form(
     )
 
 
-def compared(midwife: Midwife, draft: Draft, about_her: list[Section]) -> list[dict[str, Any]]:
-    """Field by field: what the form says and what the PHN authority knows, and whether they differ."""
-    labels = {each.id: each.label for each in forms.all_fields(about_her)}
+def compared(
+    labels: dict[str, Field], ours: dict[str, str], theirs: dict[str, str], region: str
+) -> list[dict[str, Any]]:
+    """Field by field: what we say and what somebody else knows of her, and whether they differ."""
     return [
         {
-            "label": labels.get(uid, ""),
-            "ours": draft.fields.get(uid, ""),
-            "theirs": theirs,
-            "differs": _folded(draft.fields.get(uid, "")) != _folded(theirs),
+            "field": labels[uid],
+            "ours": ours.get(uid, ""),
+            "theirs": value,
+            "differs": not _same(labels[uid], ours.get(uid, ""), value, region),
         }
-        for uid, theirs in draft.phn.known.items()
+        for uid, value in theirs.items()
+        if uid in labels
     ]
 
 
+def _same(each: Field, one: str, other: str, region: str) -> bool:
+    if each.value_type == "PHONE_NUMBER":
+        return (e164(one, region) or one) == (e164(other, region) or other)
+    return same_nic(one, other) or _folded(one) == _folded(other)
+
+
 def _folded(text: str) -> str:
-    return " ".join(text.lower().replace(",", " ").split())
+    return " ".join(text.casefold().replace(",", " ").split())
 
 
 def _nic_notes(midwife: Midwife, draft: Draft) -> list[str]:
@@ -276,10 +295,6 @@ def _nic_notes(midwife: Midwife, draft: Draft) -> list[str]:
         "gender": _("The NIC number says another sex. Cards with errors exist: please compare."),
     }
     return [words[fault] for fault in nic_differences(nic, birth_date=born, gender=gender)]
-
-
-def _labels(about_her: list[Section], stage: list[Section]) -> dict[str, str]:
-    return {each.id: each.label for each in forms.all_fields([*about_her, *stage])}
 
 
 handlers = [begin, form, send]

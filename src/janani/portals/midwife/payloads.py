@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from janani.kernel.i18n import _
 from janani.portals.midwife.forms import Field
+from janani.portals.midwife.women import newest_enrollment
 from janani.programmes import Programme
 
 Json = dict[str, Any]
@@ -68,27 +69,18 @@ def appointment(programme: Programme, uids: Uids, unit: str, day: str) -> Json:
 
 
 def changed_attributes(programme: Programme, person: Json, attributes: dict[str, str]) -> Json:
-    """New values of a known woman's attributes."""
-    enrollment = person["enrollments"][0]
-    return {
-        "trackedEntities": [
-            {
-                "trackedEntity": person["trackedEntity"],
-                "trackedEntityType": programme.registry.tracked_entity_type,
-                "orgUnit": person["orgUnit"],
-                "enrollments": [
-                    {
-                        "enrollment": enrollment["enrollment"],
-                        "program": programme.registry.program,
-                        "orgUnit": enrollment["orgUnit"],
-                        "status": enrollment["status"],
-                        "enrolledAt": enrollment["enrolledAt"],
-                        "attributes": _attributes(attributes),
-                    }
-                ],
-            }
-        ]
+    """New values of a known woman's attributes; an empty one is taken away."""
+    none: Json = {}
+    kept = ("enrollment", "orgUnit", "status", "enrolledAt", "occurredAt")
+    enrollment = {key: value for key, value in (newest_enrollment(person) or none).items() if key in kept}
+    enrollment |= {"program": programme.registry.program, "attributes": _attributes(attributes)}
+    one = {
+        "trackedEntity": person["trackedEntity"],
+        "trackedEntityType": programme.registry.tracked_entity_type,
+        "orgUnit": person["orgUnit"],
+        "enrollments": [enrollment],
     }
+    return {"trackedEntities": [one]}
 
 
 def refusals(report: Json, fields: list[Field]) -> dict[str, str]:
@@ -123,7 +115,7 @@ def _event(programme: Programme, uids: Uids, stage: str, unit: str) -> Json:
 
 
 def _attributes(values: dict[str, str]) -> list[Json]:
-    return [{"attribute": uid, "value": value} for uid, value in values.items()]
+    return [{"attribute": uid, "value": value or None} for uid, value in values.items()]
 
 
 def _data_values(values: dict[str, str]) -> list[Json]:

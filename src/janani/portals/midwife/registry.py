@@ -1,5 +1,6 @@
 """What the midwife's pages ask of the registry, in their own words. Every refusal becomes a page (`access.away`)."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -30,8 +31,10 @@ async def units(midwife: Midwife) -> list[tuple[str, str]]:
     return [(unit["id"], unit["displayName"]) for unit in offered if unit["id"] in own]
 
 
-async def _kept(midwife: Midwife, name: str, ask: Callable[[], Awaitable[Json]]) -> Json:
-    """What `ask` answered to this midwife within the last minute; while the registry is away, what it answered last."""
+async def _kept(
+    midwife: Midwife, name: str, ask: Callable[[], Awaitable[Json]], *, seconds: float = _KEPT_SECONDS
+) -> Json:
+    """What `ask` answered to this midwife within `seconds`; while the registry is away, what it answered last."""
     kept, key = midwife.state.kept, (midwife.session.username, name)
     known, until = kept.get(key, (None, 0.0))
     if known is not None and time.monotonic() < until:
@@ -42,7 +45,7 @@ async def _kept(midwife: Midwife, name: str, ask: Callable[[], Awaitable[Json]])
         if known is None or not error.retryable:
             raise access.away(error) from error
     kept.pop(key, None)
-    kept[key] = (known, time.monotonic() + _KEPT_SECONDS)
+    kept[key] = (known, time.monotonic() + seconds)
     while len(kept) > _MOST_KEPT:
         del kept[next(iter(kept))]
     return cast(Json, known)
@@ -66,13 +69,21 @@ async def women(midwife: Midwife) -> list[Woman]:
 
 
 async def person(midwife: Midwife, uid: str) -> Json:
-    """One tracked entity with enrolments of the programme and events."""
+    """One tracked entity with enrolments of the programme and events. Raises Away, NotFound."""
     try:
-        return await midwife.registry.tracked_entity(
-            uid, fields=FIELDS, program=midwife.state.programme.registry.program
-        )
+        return await _person(midwife, uid)
     except Dhis2Error as error:
         raise access.away(error) from error
+
+
+async def last_known(midwife: Midwife, uid: str) -> Woman:
+    """A woman as a form's heading needs her: while the registry is away, as it knew her last. Raises Away, NotFound."""
+    one = await _kept(midwife, uid, lambda: _person(midwife, uid), seconds=0)
+    return woman(one, midwife.state.programme, midwife.now.date())
+
+
+async def _person(midwife: Midwife, uid: str) -> Json:
+    return await midwife.registry.tracked_entity(uid, fields=FIELDS, program=midwife.state.programme.registry.program)
 
 
 async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woman]:
@@ -81,7 +92,7 @@ async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woma
     query = {
         "program": programme.registry.program,
         "orgUnitMode": "ACCESSIBLE",
-        "filter": f"{attribute}:eq:{value}",
+        "filter": f"{attribute}:eq:{_escaped(value)}",
         "fields": FIELDS,
     }
     try:
@@ -89,6 +100,11 @@ async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woma
     except Dhis2Error as error:
         raise access.away(error) from error
     return [woman(one, programme, midwife.now.date()) for one in found]
+
+
+def _escaped(value: str) -> str:
+    """A value in a filter, where `/` escapes what separates its parts (DHIS2 2.40 and newer)."""
+    return re.sub("[/,:]", r"/\g<0>", value)
 
 
 async def generated(midwife: Midwife, program_metadata: Json) -> dict[str, str]:

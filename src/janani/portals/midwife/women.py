@@ -12,7 +12,7 @@ from janani.programmes import Programme
 Json = dict[str, Any]
 FIELDS = (
     "trackedEntity,orgUnit,updatedAt,attributes[attribute,value],enrollments[enrollment,status,orgUnit,enrolledAt,"
-    "attributes[attribute,value],events[event,programStage,status,orgUnit,occurredAt,scheduledAt,"
+    "occurredAt,attributes[attribute,value],events[event,programStage,status,orgUnit,occurredAt,scheduledAt,"
     "dataValues[dataElement,value]]]"
 )
 
@@ -26,6 +26,11 @@ class Visit(Struct):
     day: date | None
     values: dict[str, str]
     unit: str
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it has not taken place yet."""
+        return self.status in ("SCHEDULE", "OVERDUE")
 
 
 class Woman(Struct):
@@ -54,7 +59,7 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
     """The woman of a tracked entity with its enrolments and events; the newest enrolment of the programme counts."""
     roles, elements = programme.registry.attributes, programme.registry.elements
     none: Json = {}
-    enrollment = max(person.get("enrollments", ()), key=lambda one: str(one.get("enrolledAt", "")), default=none)
+    enrollment = newest_enrollment(person) or none
     values = {row["attribute"]: row["value"] for row in person.get("attributes", [])}
     values |= {row["attribute"]: row["value"] for row in enrollment.get("attributes", [])}
     visits = sorted((_visit(event) for event in enrollment.get("events", [])), key=lambda one: one.day or date.min)
@@ -63,11 +68,7 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
     for one in done:
         newest |= one.values
     last_period = day(newest.get(elements["lmp"]))
-    planned = [
-        one
-        for one in visits
-        if one.status in ("SCHEDULE", "OVERDUE") and one.stage == programme.registry.stages["visit"]
-    ]
+    planned = [one for one in visits if one.is_planned and one.stage == programme.registry.stages["visit"]]
     following = planned[0] if planned else None
     return Woman(
         uid=person["trackedEntity"],
@@ -88,6 +89,11 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
         risks=_risks(programme, newest),
         identity=known(values, programme),
     )
+
+
+def newest_enrollment(person: Json) -> Json | None:
+    """The enrolment that counts."""
+    return max(person.get("enrollments", ()), key=lambda one: str(one.get("enrolledAt", "")), default=None)
 
 
 def found_by(women: list[Woman], text: str) -> list[Woman]:
