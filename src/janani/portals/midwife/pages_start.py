@@ -13,7 +13,7 @@ from janani.kernel.i18n import _
 from janani.portals import oauth, sessions
 from janani.portals.midwife import access, registry
 from janani.portals.midwife.access import PORTAL, Midwife, midwife_of
-from janani.portals.midwife.women import found_by, in_order_of_need
+from janani.portals.midwife.women import Woman, found_by, in_order_of_need
 from janani.portals.problems import LoginNeeded
 from janani.portals.sessions import SQL, Session
 from janani.portals.state import state_of
@@ -33,22 +33,27 @@ async def today(request: _Request) -> Response[Any]:
         return welcome("", then)
     if then:
         return Redirect(oauth.way_back(PORTAL, then), status_code=303)
-    text = request.query_params.get("q", "").strip()
-    everyone = await registry.women(midwife)
-    day = midwife.now.date()
-    shown = in_order_of_need(found_by(everyone, text) if text else everyone, day)
-    drafts = [row async for row in SQL.open_drafts(state.pool, owner=midwife.session.username)]
+    text, show_only = request.query_params.get("q", "").strip(), request.query_params.get("show", "")
+    everyone, day = await registry.women(midwife), midwife.now.date()
+    found = found_by(everyone, text) if text else everyone
+    elsewhere = await registry.by_number(midwife, text) if text and not found else []
+    groups: dict[str, list[Woman]] = {
+        "overdue": [one for one in found if one.overdue],
+        "today": [one for one in found if one.next_visit and one.next_visit.day == day],
+        "risk": [one for one in found if one.risks],
+    }
+    rows = [row async for row in SQL.open_drafts(state.pool, owner=midwife.session.username)]
     return show(
         midwife,
         "midwife_today.html",
-        women=shown,
-        total=len(everyone),
+        women=in_order_of_need(groups.get(show_only, found)),
+        elsewhere=elsewhere,
+        total=len(found),
         text=text,
+        show_only=show_only,
+        groups=groups,
         day=day,
-        overdue=sum(one.overdue for one in shown),
-        due_today=sum(bool(one.next_visit and one.next_visit.day == day) for one in shown),
-        at_risk=sum(bool(one.risks) for one in shown),
-        drafts=[_draft_row(row, midwife) for row in drafts],
+        drafts=[_draft_row(row, midwife, everyone) for row in rows],
     )
 
 
@@ -114,10 +119,14 @@ def show(midwife: Midwife, template: str, *, status: int = 200, **values: Any) -
     return pages.page(jinja, template, status=status, midwife=midwife, **values)
 
 
-def _draft_row(row: Any, midwife: Midwife) -> dict[str, Any]:
+def _draft_row(row: Any, midwife: Midwife, everyone: list[Woman]) -> dict[str, Any]:
+    """A form not sent yet: what it is, of whom, and where."""
+    titles = {"registration": _("New registration"), "visit": _("Visit"), "referral": _("Referral")}
     fields = msgspec.json.decode(row["fields"], type=dict[str, str])
-    name = fields.get(midwife.state.programme.registry.attributes["full_name"], "")
-    return {"id": row["id"], "name": name or _("Without a name yet"), "at": row["updated_at"]}
+    typed = fields.get(midwife.state.programme.registry.attributes["full_name"], "")
+    known = next((one.name for one in everyone if one.uid == row["tracked_entity"]), "")
+    name = known or typed or _("without a name yet")
+    return {"id": row["id"], "kind": row["kind"], "title": titles[row["kind"]], "name": name, "at": row["updated_at"]}
 
 
 handlers = [today, log_in, come_back, log_out]

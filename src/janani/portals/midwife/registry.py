@@ -1,5 +1,6 @@
 """What the midwife's pages ask of the registry, in their own words. Every refusal becomes a page (`access.away`)."""
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -10,9 +11,11 @@ from janani.portals.midwife import access
 from janani.portals.midwife.access import Midwife
 from janani.portals.midwife.forms import PROGRAM_FIELDS
 from janani.portals.midwife.women import FIELDS, Woman, woman
+from janani.programmes.sri_lanka import e164
 
 Json = dict[str, Any]
 _KEPT_SECONDS = 60.0
+_LEAST_DIGITS = 5
 _MOST_KEPT = 400
 _PAGE_SIZE = "500"
 
@@ -100,6 +103,19 @@ async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woma
     except Dhis2Error as error:
         raise access.away(error) from error
     return [woman(one, programme, midwife.now.date()) for one in found]
+
+
+async def by_number(midwife: Midwife, text: str) -> list[Woman]:
+    """The women at other clinics whom she may see and who have exactly this number: PHN, NIC, phone, registration."""
+    number = "".join(text.split())
+    if sum(letter.isdigit() for letter in number) < _LEAST_DIGITS:
+        return []
+    programme = midwife.state.programme
+    wanted = [(role, number.upper()) for role in ("phn", "nic", "registration_number")]
+    wanted.append(("phone", e164(number, programme.phone_region) or number))
+    asked = [people_with(midwife, programme.registry.attributes[role], value) for role, value in wanted]
+    found = {one.uid: one for people in await asyncio.gather(*asked) for one in people}
+    return list(found.values())
 
 
 def _escaped(value: str) -> str:

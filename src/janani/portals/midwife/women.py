@@ -97,19 +97,24 @@ def newest_enrollment(person: Json) -> Json | None:
 
 
 def found_by(women: list[Woman], text: str) -> list[Woman]:
-    """Those whose name or one of whose numbers has every word of `text` in it."""
-    words = text.lower().split()
-    return [one for one in women if all(any(word in field for field in _searched(one)) for word in words)]
+    """Those whose name has every word of `text` in it, or one of whose numbers has `text` in it."""
+    words, number = text.casefold().split(), "".join(text.casefold().split())
+    return [one for one in women if _named(one, words) or _numbered(one, number)]
 
 
-def in_order_of_need(women: list[Woman], today: date) -> list[Woman]:
+def in_order_of_need(women: list[Woman]) -> list[Woman]:
     """Overdue first (longest first), then today's, then by the day of the next visit."""
     return sorted(women, key=lambda one: (one.next_visit.day or date.max) if one.next_visit else date.max)
 
 
-def _searched(one: Woman) -> list[str]:
-    numbers = (one.phone, one.phn, one.nic, one.registration_number)
-    return [one.name.lower(), *(number.lower().replace(" ", "") for number in numbers)]
+def _named(one: Woman, words: list[str]) -> bool:
+    return all(word in one.name.casefold() for word in words)
+
+
+def _numbered(one: Woman, number: str) -> bool:
+    """A telephone number is found with its leading 0, too."""
+    numbers = (each.casefold().replace(" ", "") for each in (one.phn, one.nic, one.registration_number, one.phone))
+    return any(number in each for each in numbers) or (number.startswith("0") and number[1:] in one.phone[1:])
 
 
 def _visit(event: Json) -> Visit:
