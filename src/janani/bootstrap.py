@@ -37,9 +37,8 @@ class BootstrapFailed(Exception):
 
 
 class GuideRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of the welcome table: who may try which door."""
+    """A line of the welcome table: who may try which address."""
 
-    door: str
     path: str
     person: str
     national_id: str
@@ -68,17 +67,21 @@ async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
 
 def welcome(settings: Settings) -> Table:
     """The table shown when everything runs: doors, and in the sandbox who can go through them."""
-    table = Table("door", "address", "who can log in", "national ID", "OTP", "to try", header_style="bold", box=None)
+    table = Table(box=None, header_style="bold")
+    table.add_column("address", no_wrap=True)
+    for name in ("who can log in", "national ID", "to try"):
+        table.add_column(name)
     if not settings.sandbox:
         for name in ("midwife", "doctor", "mother"):
-            table.add_row(name, f"{settings.portals.url}/{name}")
+            table.add_row(f"{settings.portals.url}/{name}")
         return table
     path = programmes.folder(settings.programme) / "demo" / "guide.yaml"
     rows: list[GuideRow] = programmes.read_yaml(path, list[GuideRow])
     for row in rows:
-        table.add_row(row.door, settings.portals.url + row.path, row.person, row.national_id, "111111", row.hint)
-    table.add_row("registry", f"{settings.registry.url}/api", "admin / district", "", "", "DHIS2 Web API")
-    table.add_row("record", f"{settings.record.url}/fhir", "", "", "", "FHIR R4")
+        table.add_row(settings.portals.url + row.path, row.person, row.national_id, row.hint)
+    table.add_row(f"{settings.registry.url}/api", "admin / district", "", "DHIS2 Web API")
+    table.add_row(f"{settings.record.url}/fhir", "", "", "FHIR R4")
+    table.caption, table.caption_justify = "One-time code for everybody: 111111", "left"
     return table
 
 

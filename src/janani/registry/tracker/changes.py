@@ -11,7 +11,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -97,9 +97,24 @@ async def read_changes(request: Request[Any, Any, Any]) -> Json:
         left = deadline - time.monotonic()
         if changes or left <= 0:
             return {"changes": changes, "next": changes[-1]["cursor"] if changes else f"{after[0]}.{after[1]}"}
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(left, _UNSETTLED_SECONDS if unsettled else _UNHEARD_SECONDS)):
-                await signal.wait()
+        if await _reader_left(request, signal, min(left, _UNSETTLED_SECONDS if unsettled else _UNHEARD_SECONDS)):
+            return {"changes": [], "next": f"{after[0]}.{after[1]}"}
+
+
+async def _reader_left(request: Request[Any, Any, Any], signal: asyncio.Event, seconds: float) -> bool:
+    """Waits for the signal, `seconds` at most; True as soon as the reader has hung up."""
+
+    async def hung_up() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    heard, left = asyncio.ensure_future(signal.wait()), asyncio.ensure_future(hung_up())
+    try:
+        await asyncio.wait({heard, left}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return left.done()
+    finally:
+        heard.cancel()
+        left.cancel()
 
 
 def _parameters(sent: dict[str, str]) -> tuple[tuple[str, int], int, int]:
