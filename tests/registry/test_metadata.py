@@ -204,3 +204,18 @@ async def test_a_report_says_where_the_wrong_object_stood(registry: Client) -> N
     [report] = answer.json()["response"]["typeReports"]
     assert report["stats"] == {"created": 0, "updated": 0, "deleted": 0, "ignored": 3, "total": 3}
     assert [(one["index"], one["errorReports"][0]["errorCode"]) for one in report["objectReports"]] == [(2, "E4000")]
+
+
+async def test_a_changed_programme_has_the_next_version_and_an_unchanged_one_its_own(
+    registry: Client, programme: dict[str, Any]
+) -> None:
+    async def version() -> int:
+        found: int = (await registry.get("/api/programs/eozjj9UivfS", auth=ADMIN)).json()["version"]
+        return found
+
+    first = await version()
+    await registry.post("/api/metadata", json=programme, auth=ADMIN)
+    assert await version() == first
+    changed = programme["programs"][0] | {"name": "Another name"}
+    await registry.post("/api/metadata", json={"programs": [changed]}, auth=ADMIN)
+    assert await version() == first + 1

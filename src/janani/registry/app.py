@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import httpx
@@ -63,21 +64,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     app = http.application(
         "registry",
-        [
-            *access.handlers,
-            *login.handlers,
-            *oauth.handlers,
-            *oauth_ends.handlers,
-            *system.handlers,
-            *client_start.handlers,
-            *data_store.handlers,
-            *home.handlers,
-            *routes.handlers,
-            *tracker,
-            *metadata.handlers,
-            *writing.handlers,
-            pages.assets(),
-        ],
+        _handlers(),
         render_error=render_error,
         exception_handlers={Refusal: render},
         lifespan=[resources, tracker_lifespan],
@@ -86,6 +73,25 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     )
     app.asgi_handler = accepting_versions(app.asgi_handler)
     return app
+
+
+def _handlers() -> list[Any]:
+    """Every route of the registry."""
+    return [
+        *access.handlers,
+        *login.handlers,
+        *oauth.handlers,
+        *oauth_ends.handlers,
+        *system.handlers,
+        *client_start.handlers,
+        *data_store.handlers,
+        *home.handlers,
+        *routes.handlers,
+        *tracker,
+        *metadata.handlers,
+        *writing.handlers,
+        pages.assets(),
+    ]
 
 
 async def _forget_expired(pool: asyncpg.Pool) -> None:

@@ -22,6 +22,7 @@ _NOT_STORED = {
     "users": frozenset(("password", "lastLogin")),
     "organisationUnits": frozenset(("children", "leaf", "ancestors", "path", "level")),
 }
+_VERSIONED = ("programs", "optionSets")
 _OLD_SHARING = ("publicAccess", "externalAccess", "userAccesses", "userGroupAccesses")
 
 
@@ -64,36 +65,33 @@ def plan(package: Json, snapshot: Snapshot, strategy: Strategy) -> Plan:
         if strategy == "DELETE":
             _plan_delete(kind, one, exists, found)
         elif exists and strategy == "CREATE":
-            found.faults.append(
-                Fault(
-                    kind,
-                    one["id"],
-                    "E5000",
-                    _reference_words(
-                        "Found matching object for given reference, but import mode is CREATE.", kind, one
-                    ),
-                )
-            )
+            words = "Found matching object for given reference, but import mode is CREATE."
+            found.faults.append(Fault(kind, one["id"], "E5000", _reference_words(words, kind, one)))
         elif not exists and strategy == "UPDATE":
-            found.faults.append(
-                Fault(
-                    kind,
-                    one["id"],
-                    "E5001",
-                    _reference_words("No matching object for given reference.", kind, one),
-                )
-            )
+            words = "No matching object for given reference."
+            found.faults.append(Fault(kind, one["id"], "E5001", _reference_words(words, kind, one)))
         else:
             found.faults += _faults(kind, one, known, snapshot)
-            kept = stored(kind, one)
-            if "sharing" not in kept and (old := snapshot.get(kind, one["id"])) and old.get("sharing"):
-                kept["sharing"] = old["sharing"]  # left away: as it was, never open to everybody
+            kept = _after(kind, stored(kind, one), snapshot.get(kind, one["id"]))
             (found.updated if exists else found.created).append((kind, kept))
     if strategy == "DELETE":
         found.faults += _still_used(found.deleted, snapshot)
     else:
         found.faults += _duplicate_codes(found.written, snapshot)
     return found
+
+
+def _after(kind: str, one: Json, old: Json | None) -> Json:
+    """`one` as it follows `old`: sharing that was not sent stays; what clients cache by version gets the next."""
+    if old is None:
+        return one | ({"version": one.get("version", 0)} if kind in _VERSIONED else {})
+    if "sharing" not in one and old.get("sharing"):
+        one = one | {"sharing": old["sharing"]}  # never open to everybody because it was left away
+    if kind in _VERSIONED:
+        before = old.get("version", 0)
+        same = {**one, "version": before} == {**stored(kind, old), "version": before}
+        one = one | {"version": before if same else max(before + 1, one.get("version", 0))}
+    return one
 
 
 def _reference_words(words: str, kind: str, one: Json) -> str:

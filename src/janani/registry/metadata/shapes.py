@@ -24,7 +24,9 @@ def check(value: Any, place: str) -> None:
         here = f"{place}.{name}"
         if member is None:
             continue
-        if name == "sharing":
+        if name == "version":
+            _require(isinstance(member, int), here, "a whole number")
+        elif name == "sharing":
             _sharing(member, here)
         elif name in _TEXTS:
             _require(isinstance(member, str), here, "text")
