@@ -293,6 +293,18 @@ async def test_nobody_logged_in_goes_to_the_login_page_or_straight_to_the_named_
     assert hinted.headers["location"].startswith("/oauth2/authorization/esignet?")
 
 
+async def test_prompt_says_whether_a_login_may_or_must_be_asked_for(registry: Client) -> None:
+    await _with_client(registry)
+    silent = await registry.get("/oauth2/authorize", params=_request(prompt="none"), follow_redirects=False)
+    assert parse_qs(urlsplit(silent.headers["location"]).query)["error"] == ["login_required"]
+    await registry.post("/api/auth/login", json={"username": "admin", "password": "district"})
+    known = await registry.get("/oauth2/authorize", params=_request(prompt="none"), follow_redirects=False)
+    assert "code" in parse_qs(urlsplit(known.headers["location"]).query)
+    again = await registry.get("/oauth2/authorize", params=_request(prompt="login"), follow_redirects=False)
+    assert again.headers["location"].startswith("/login?")
+    assert "prompt" not in again.headers["location"]
+
+
 async def test_the_login_page_never_sends_people_elsewhere(registry: Client) -> None:
     form = {"username": "admin", "password": "district", "then": "//evil.example/"}
     answer = await registry.post("/login", data=form, follow_redirects=False)

@@ -51,8 +51,10 @@ async def authorize(request: _Request) -> Redirect:
         raise Refusal(400, "This sign-in link is not valid: the client or its redirect URI is not registered.")
     if (fault := _request_fault(request, client)) is not None:
         return _back(redirect_uri, query.get("state"), error=fault[0], error_description=fault[1])
-    account = await session_account(request)
-    if account is None:
+    account, prompt = await session_account(request), query.get("prompt", "")
+    if account is None or prompt == "login" or await user_named(request, account) is None:
+        if prompt == "none":
+            return _back(redirect_uri, query.get("state"), error="login_required")
         return _to_login(request)
     code = token()
     state = state_of(request)
@@ -145,7 +147,8 @@ def _back(redirect_uri: str, state: str | None, **values: str) -> Redirect:
 
 
 def _to_login(request: _Request) -> Redirect:
-    here = f"{request.scope['path']}?{request.scope['query_string'].decode()}"
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "prompt"]
+    here = f"{request.scope['path']}?{urlencode(asked)}"
     provider = request.query_params.get("idp")
     if provider == "esignet":
         return Redirect(f"/oauth2/authorization/{provider}?{urlencode({'then': here})}")
