@@ -1,3 +1,5 @@
-"""Placeholder until the pages are here."""
+"""The doctor's portal: a SMART client of the record. He finds her by PHN, reads, and adds in one transaction."""
 
-handlers: list[object] = []
+from janani.portals.doctor import pages
+
+handlers = pages.handlers

@@ -1,0 +1,229 @@
+"""What the doctor adds, as one transaction bundle. Pure.
+
+Every entry has an identifier made of the form's id, and is created only if the record does not have it yet: a form
+sent twice is written once.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import Struct, field
+
+from janani.kernel.i18n import _
+from janani.kernel.ids import uuid_of
+from janani.portals.chart.definition import Choice, Definition, Measured
+from janani.portals.chart.view import day
+
+Json = dict[str, Any]
+_NAMESPACE = uuid.UUID("1d6b8f0c-6a51-4f0e-9a0b-7d4f2e1c9b33")
+_PRESSURES = ("systolic", "diastolic")
+
+
+class Additions(Struct):
+    """What was typed, read: values by key, texts, choices."""
+
+    measured: dict[str, float] = field(default_factory=dict)
+    diagnosis: str = ""
+    diagnosis_text: str = ""
+    medicine: str = ""
+    medicine_text: str = ""
+    dose: str = ""
+    note: str = ""
+    follow_up: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was typed."""
+        texts = (self.diagnosis, self.diagnosis_text, self.medicine, self.medicine_text, self.note, self.follow_up)
+        return not self.measured and not any(texts)
+
+
+def read(sent: dict[str, str], definition: Definition, today: datetime) -> tuple[Additions, dict[str, str]]:
+    """What was typed, and what is wrong with it by field."""
+    faults: dict[str, str] = {}
+    limits = {one.key: (one.label, one.least, one.most) for one in definition.observations}
+    limits |= {"systolic": (_("Systolic"), 50, 300), "diastolic": (_("Diastolic"), 20, 200)}
+    measured: dict[str, float] = {}
+    for key, (label, least, most) in limits.items():
+        if not (text := sent.get(key, "").strip().replace(",", ".")):
+            continue
+        try:
+            measured[key] = float(text)
+        except ValueError:
+            faults[key] = _("{label}: please give a number.").format(label=label)
+            continue
+        if not least <= measured[key] <= most:
+            faults[key] = _("{label}: please check this number.").format(label=label)
+    if len([key for key in _PRESSURES if key in measured]) == 1:
+        faults["systolic"] = _("Please give both numbers of the blood pressure.")
+    texts = {key: sent.get(key, "").strip() for key in Additions.__struct_fields__ if key != "measured"}
+    if texts["follow_up"] and ((on := day(texts["follow_up"])) is None or on < today.date()):
+        faults["follow_up"] = _("Please give a day from today on.")
+    additions = Additions(measured=measured, **texts)
+    if not faults and additions.empty:
+        faults[""] = _("Nothing was typed yet.")
+    return additions, faults
+
+
+def bundle(
+    additions: Additions, definition: Definition, form: str, patient: str, practitioner: str, now: datetime
+) -> Json:
+    """The transaction that writes `additions` of form `form` for `Patient/{patient}` by `practitioner`."""
+    writer = _Writer(definition, form, patient, practitioner, now)
+    writer.sources()
+    writer.encounter()
+    for one in definition.observations:
+        if one.key in additions.measured:
+            writer.observation(one.key, writer.quantity(one, additions.measured[one.key]))
+    if all(key in additions.measured for key in _PRESSURES):
+        writer.observation("blood-pressure", writer.pressure(additions.measured))
+    if additions.note:
+        about = definition.note
+        writer.observation("note", _framed(about.profile, about.category, about.code) | {"valueString": additions.note})
+    if additions.diagnosis or additions.diagnosis_text:
+        writer.diagnosis(additions)
+    if additions.medicine or additions.medicine_text:
+        writer.medicine(additions)
+    if (on := day(additions.follow_up)) is not None:
+        writer.appointment(on.isoformat())
+    return {"resourceType": "Bundle", "type": "transaction", "entry": writer.entries}
+
+
+class _Writer:
+    """Collects the entries; each knows its place in the form."""
+
+    def __init__(self, definition: Definition, form: str, patient: str, practitioner: str, now: datetime) -> None:
+        self.definition, self.form = definition, form
+        self.patient = {"reference": f"Patient/{patient}"}
+        self.practitioner = {"reference": practitioner}
+        self.now = now
+        self.entries: list[Json] = []
+
+    def _url(self, key: str) -> str:
+        return f"urn:uuid:{uuid_of(_NAMESPACE, f'{self.form}/{key}')}"
+
+    def _ref(self, key: str) -> Json:
+        return {"reference": self._url(key)}
+
+    def _add(self, key: str, resource: Json, identifier: Json | None = None) -> None:
+        identifier = identifier or {"system": self.definition.form_system, "value": f"{self.form}-{key}"}
+        resource = {**resource, "identifier": resource.get("identifier") or [identifier]}
+        wanted = quote(f"{identifier['system']}|{identifier['value']}", safe="")
+        request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": f"identifier={wanted}"}
+        self.entries.append({"fullUrl": self._url(key), "resource": resource, "request": request})
+
+    def sources(self) -> None:
+        source = self.definition.source
+        self._add("organization", source.organization, source.organization["identifier"][0])
+        managed = source.location | {"managingOrganization": self._ref("organization")}
+        self._add("location", managed, source.location["identifier"][0])
+        owned = source.device | {"owner": self._ref("organization"), "location": self._ref("location")}
+        self._add("device", owned, source.device["identifier"][0])
+
+    def encounter(self) -> None:
+        about = {
+            "subject": self.patient,
+            "participant": [{"individual": self.practitioner}],
+            "period": {"start": self.now.isoformat(timespec="seconds"), "end": self.now.isoformat(timespec="seconds")},
+            "location": [{"location": self._ref("location")}],
+            "serviceProvider": self._ref("organization"),
+        }
+        self._add("encounter", self.definition.encounter | about)
+
+    def observation(self, key: str, resource: Json) -> None:
+        about = {
+            "status": "final",
+            "subject": self.patient,
+            "encounter": self._ref("encounter"),
+            "effectiveDateTime": self.now.isoformat(timespec="seconds"),
+            "performer": [self.practitioner],
+            "device": self._ref("device"),
+        }
+        self._add(key, resource | about)
+
+    def quantity(self, one: Measured, value: float) -> Json:
+        return _framed(one.profile, one.category, one.code) | {"valueQuantity": _quantity(value, one.unit, one.ucum)}
+
+    def pressure(self, measured: dict[str, float]) -> Json:
+        about = self.definition.blood_pressure
+        parts = (("systolic", about.systolic), ("diastolic", about.diastolic))
+        components = [
+            {"code": code, "valueQuantity": _quantity(measured[key], about.unit, about.ucum)} for key, code in parts
+        ]
+        return _framed(about.profile, about.category, about.code) | {"component": components}
+
+    def diagnosis(self, additions: Additions) -> None:
+        about = self.definition.diagnosis
+        self._add(
+            "diagnosis",
+            {
+                "resourceType": "Condition",
+                "meta": {"profile": [about.profile]},
+                "clinicalStatus": {"coding": [{"system": about.clinical_status, "code": "active"}]},
+                "verificationStatus": {"coding": [{"system": about.verification_status, "code": "confirmed"}]},
+                "category": [about.category],
+                "code": _concept(about.choices, additions.diagnosis, additions.diagnosis_text),
+                "subject": self.patient,
+                "encounter": self._ref("encounter"),
+                "recordedDate": self.now.isoformat(timespec="seconds"),
+                "recorder": self.practitioner,
+            },
+        )
+
+    def medicine(self, additions: Additions) -> None:
+        choices = self.definition.medicine.choices
+        resource = {
+            "resourceType": "MedicationStatement",
+            "status": "active",
+            "medicationCodeableConcept": _concept(choices, additions.medicine, additions.medicine_text),
+            "subject": self.patient,
+            "context": self._ref("encounter"),
+            "effectiveDateTime": self.now.date().isoformat(),
+            "dateAsserted": self.now.isoformat(timespec="seconds"),
+            "informationSource": self.practitioner,
+        }
+        self._add("medicine", resource | ({"dosage": [{"text": additions.dose}]} if additions.dose else {}))
+
+    def appointment(self, on: str) -> None:
+        about = self.definition.appointment
+        offset = self.now.isoformat()[-6:]
+        self._add(
+            "appointment",
+            {
+                "resourceType": "Appointment",
+                "status": "booked",
+                "serviceType": [about.service],
+                "start": f"{on}T{about.starts}{offset}",
+                "end": f"{on}T{about.ends}{offset}",
+                "participant": [
+                    {"actor": self.patient, "status": "accepted"},
+                    {"actor": self._ref("location"), "status": "accepted"},
+                ],
+            },
+        )
+
+
+def _framed(profile: str, category: str, code: Json) -> Json:
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    return {
+        "resourceType": "Observation",
+        "meta": {"profile": [profile]},
+        "category": [{"coding": [{"system": system, "code": category}]}],
+        "code": code,
+    }
+
+
+def _quantity(value: float, unit: str, ucum: str) -> Json:
+    shown = int(value) if value.is_integer() else value
+    return {"value": shown, "unit": unit, "system": "http://unitsofmeasure.org", "code": ucum}
+
+
+def _concept(choices: list[Choice], key: str, text: str) -> Json:
+    """The chosen code, or what was typed."""
+    chosen = next((one for one in choices if one.key == key), None)
+    if chosen is None:
+        return {"text": text}
+    coding = {"system": chosen.system, "code": chosen.code, "display": chosen.label}
+    return {"coding": [coding], "text": f"{chosen.label}: {text}" if text else chosen.label}

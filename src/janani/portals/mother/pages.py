@@ -1,0 +1,93 @@
+"""The mother's pages, for a phone first: the next appointment, how far along, her results, who looked."""
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+
+from janani.clients.fhir import FhirError
+from janani.kernel import pages
+from janani.kernel.i18n import _
+from janani.portals import oauth, record_access, sessions
+from janani.portals.chart.definition import definition
+from janani.portals.chart.view import accesses, view
+from janani.portals.oauth import Door
+from janani.portals.problems import NotFound
+from janani.portals.record_access import Reader, reader_of
+from janani.portals.state import State, state_of
+
+PORTAL = "mother"
+SCOPE = "openid fhirUser launch/patient patient/*.rs online_access"
+_Request = Request[Any, Any, Any]
+_jinja = pages.environment("janani.portals")
+
+
+@get("/mother", summary="Mother: her record")
+async def start(request: _Request) -> Response[str]:
+    """All of her record on one page; the way in when nobody is logged in."""
+    state = state_of(request)
+    if await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds) is None:
+        return _welcome("")
+    mother = await _mother(request)
+    patient = mother.session.patient
+    if not patient:
+        raise NotFound
+    try:
+        resources, audit = await asyncio.gather(
+            mother.record.everything(patient, [("_count", "500")]),
+            mother.record.search("AuditEvent", [("patient", patient), ("_sort", "-date"), ("_count", "50")]),
+        )
+    except FhirError as error:
+        raise record_access.away(error, PORTAL) from error
+    chart = definition(mother.state.programme)
+    shown = view(resources, chart, mother.state.programme, mother.now.date())
+    return pages.page(
+        _jinja, "mother_record.html", mother=mother, her=shown, today=mother.now.date(), looked=accesses(audit)[:20]
+    )
+
+
+@get("/mother/login", summary="Mother: log in")
+async def log_in(request: _Request) -> Redirect:
+    """Sends her to the record, which sends her to eSignet."""
+    return await oauth.begin(request, _door(state_of(request)), "/mother")
+
+
+@get("/mother/callback", summary="Mother: come back from logging in")
+async def come_back(request: _Request) -> Response[Any]:
+    """Opens her session."""
+    try:
+        return await record_access.come_back(request, _door(state_of(request)))
+    except oauth.LoginFailed as error:
+        return _welcome(str(error))
+
+
+@post("/mother/logout", summary="Mother: log out")
+async def log_out(request: _Request) -> Redirect:
+    """Ends her session."""
+    return await record_access.close(request, PORTAL)
+
+
+def _door(state: State) -> Door:
+    return record_access.door(state, PORTAL, SCOPE)
+
+
+async def _mother(request: _Request) -> Reader:
+    return await reader_of(request, _door(state_of(request)))
+
+
+def _welcome(fault: str) -> Response[str]:
+    return pages.page(
+        _jinja,
+        "welcome.html",
+        title=_("My pregnancy record"),
+        lede=_("See your visits, your results and your next appointment."),
+        login="/mother/login",
+        button=_("Log in with your national ID"),
+        hint=_("You need your national ID number and your phone for the one-time code."),
+        fault=fault,
+        status=400 if fault else 200,
+    )
+
+
+handlers = [start, log_in, come_back, log_out]
