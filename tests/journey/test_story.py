@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from playwright.async_api import expect
 
-from journey.walking import Browser, BrowserContext, Page, shot, sign_in
+from journey.walking import DESKTOP, PHONE, Browser, BrowserContext, Page, shot, sign_in
 from system import System
 
 pytestmark = pytest.mark.journey
@@ -106,7 +106,72 @@ async def plan_and_refer(page: Page) -> None:
     await shot(page, "midwife-8-woman-after")
 
 
-async def doctor_reads_and_adds(system: System, browser: Browser, phn: str) -> None: ...
+async def doctor_reads_and_adds(system: System, browser: Browser, phn: str) -> None:
+    context = await browser.new_context(viewport=DESKTOP, locale="en-GB")
+    page = await context.new_page()
+    await page.goto(system.url("portals") + "/doctor")
+    await page.get_by_role("button", name="Log in with eSignet").click()
+    await sign_in(page, DOCTOR)
+    await page.get_by_role("heading", name="Search record").wait_for()
+    await shot(page, "doctor-1-search")
+    await page.get_by_label("Personal Health Number (PHN)").fill(phn[:-1] + ("1" if phn[-1] != "1" else "2"))
+    await page.get_by_role("button", name="Search record").click()
+    await expect(page.get_by_role("alert")).to_contain_text("check digit")
+    await page.get_by_label("Personal Health Number (PHN)").fill(phn)
+    await page.get_by_role("button", name="Search record").click()
+    await page.get_by_role("heading", name="Kumari Dissanayake").wait_for()
+    await expect(page.get_by_text("118/74 mmHg")).to_be_visible()
+    await expect(page.get_by_text("First visit to the VOG").first).to_be_visible()
+    await shot(page, "doctor-2-record")
+    await page.get_by_label("Systolic blood pressure (mmHg)").fill("144")
+    await page.get_by_role("button", name="Add to her record").click()
+    await expect(page.get_by_role("alert")).to_contain_text("both numbers")
+    await page.get_by_label("Diastolic blood pressure (mmHg)").fill("94")
+    await page.get_by_label("Foetal heart rate (/min)").fill("142")
+    await page.get_by_label("Diagnosis").select_option(label="Gestational hypertension")
+    await page.get_by_label("Medicine", exact=True).select_option(label="Methyldopa")
+    await page.get_by_label("Dose and how often").fill("250 mg three times a day")
+    await page.get_by_label("Note").fill("Review in two weeks with urine protein.")
+    await page.get_by_label("Follow-up appointment").fill((date.today() + timedelta(days=14)).isoformat())
+    await shot(page, "doctor-3-adding")
+    await page.get_by_role("button", name="Add to her record").click()
+    await expect(page.get_by_text("Added. She sees it at once.")).to_be_visible()
+    await expect(page.get_by_text("Gestational hypertension").first).to_be_visible()
+    await shot(page, "doctor-4-added")
+    await context.close()
 
 
-async def mother_sees(system: System, browser: Browser) -> None: ...
+async def mother_sees(system: System, browser: Browser) -> None:
+    context = await browser.new_context(viewport=PHONE, locale="en-GB")
+    page = await context.new_page()
+    await page.goto(system.url("portals") + "/mother")
+    await shot(page, "mother-1-welcome")
+    await page.get_by_role("button", name="Log in with your national ID").click()
+    await sign_in(page, KUMARI)
+    await page.get_by_role("heading", name="Ayubowan, Kumari Dissanayake").wait_for()
+    await expect(page.get_by_text("Methyldopa, 250 mg three times a day")).to_be_visible()
+    await expect(page.get_by_text("144/94 mmHg").first).to_be_visible()
+    await expect(page.get_by_text("20 weeks pregnant")).to_be_visible()
+    await page.get_by_text("Who looked at my record").click()
+    await expect(page.get_by_text("Perera").first).to_be_visible()
+    await shot(page, "mother-2-record")
+    await context.close()
+
+
+async def test_a_mother_without_a_record_is_told_what_to_do(system: System, browser: Browser) -> None:
+    page = await (await browser.new_context(viewport=PHONE, locale="en-GB")).new_page()
+    await page.goto(system.url("portals") + "/mother")
+    await page.get_by_role("button", name="Log in with your national ID").click()
+    await sign_in(page, "3000000006")
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_text("midwife").first).to_be_visible()
+    await shot(page, "mother-3-no-record")
+
+
+async def test_no_address_shows_a_mother_another_womans_record(system: System, browser: Browser) -> None:
+    context = await browser.new_context(viewport=PHONE, locale="en-GB")
+    page = await context.new_page()
+    for path in ("/mother/patients/1", "/doctor/patients/1", "/midwife/women/KGY0UKmRqqh"):
+        await page.goto(system.url("portals") + path)
+        assert "Bandara" not in await page.content()
+        assert await page.get_by_role("heading", level=1).count() == 1
