@@ -274,11 +274,14 @@ def _referral(one: Json) -> Fact:
 
 def _coming(appointments: list[Json], places: dict[str, str], today: date) -> list[Meeting]:
     open_ones = [one for one in appointments if one.get("status") in ("booked", "pending", "proposed")]
-    found = [
-        Meeting(one["id"], day(one.get("start")), one.get("start", "")[11:16], _title(one), _place(one, places))
-        for one in sorted(open_ones, key=lambda one: str(one.get("start", "")))
-    ]
+    found = [_meeting(one, places) for one in sorted(open_ones, key=lambda one: str(one.get("start", "")))]
     return [one for one in found if one.day is not None and one.day >= today]
+
+
+def _meeting(one: Json, places: dict[str, str]) -> Meeting:
+    title, place = _title(one), _place(one, places)
+    start = one.get("start", "")
+    return Meeting(one["id"], day(start), start[11:16], title, "" if place == title else place)
 
 
 def _title(one: Json) -> str:
