@@ -216,7 +216,7 @@ def _framed(profile: str, category: str, code: Json) -> Json:
 
 
 def _quantity(value: float, unit: str, ucum: str) -> Json:
-    shown = int(value) if value.is_integer() else value
+    shown = int(value) if value == int(value) else value
     return {"value": shown, "unit": unit, "system": "http://unitsofmeasure.org", "code": ucum}
 
 
