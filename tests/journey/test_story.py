@@ -175,3 +175,38 @@ async def test_no_address_shows_a_mother_another_womans_record(system: System, b
         await page.goto(system.url("portals") + path)
         assert "Bandara" not in await page.content()
         assert await page.get_by_role("heading", level=1).count() == 1
+
+
+async def test_a_phn_that_is_somebody_elses_is_set_aside_with_a_reason(system: System, desk: BrowserContext) -> None:
+    page = await midwife_page(system, desk)
+    await page.get_by_role("button", name="New registration").click()
+    await verify(page, MALINI)
+    await page.get_by_label("The PHN on her card").fill("KANDYTH1TGW4C95")
+    await page.get_by_role("button", name="Look up").click()
+    await expect(page.get_by_role("alert")).to_contain_text("check digit")
+    await shot(page, "phn-1-check-digit")
+    await page.get_by_label("The PHN on her card").fill("KANDYTH1TGW4C94")
+    await page.get_by_role("button", name="Look up").click()
+    await expect(page.get_by_text("different").first).to_be_visible()
+    await expect(page.get_by_role("cell", name="Malani Jayawardhana")).to_be_visible()
+    await shot(page, "phn-2-compare")
+    await page.get_by_role("button", name="Not the same person").click()
+    await expect(page.get_by_role("alert")).to_contain_text("why")
+    await page.get_by_label("If it is not hers: why?").fill("Card of her sister-in-law")
+    await page.get_by_role("button", name="Not the same person").click()
+    await fill_pregnancy(page, 12)
+    await page.get_by_role("button", name="Register her").click()
+    await expect(page.get_by_text("Someone like her has a number already")).to_be_visible()
+    await shot(page, "phn-3-likely-the-same")
+    # Her own number was in the list: it is the one that is right.
+    await page.get_by_role("button", name="Decide again").click()
+    await page.get_by_label("The PHN on her card").fill("KANDYTH1MKH7R47")
+    await page.get_by_role("button", name="Look up").click()
+    await page.get_by_role("button", name="Same person", exact=True).click()
+    await expect(page.get_by_text("This number will be used.")).to_be_visible()
+    # A tired finger presses twice.
+    await page.get_by_role("button", name="Register her").dblclick()
+    await expect(page.get_by_text("She is registered")).to_be_visible()
+    await expect(page.locator("dt:text-is('PHN') + dd")).to_have_text("KANDYTH1MKH7R47")
+    await page.goto(system.url("portals") + "/midwife?q=Malini")
+    await expect(page.get_by_role("link", name="Malini Jayawardena")).to_have_count(1)
