@@ -191,3 +191,11 @@ async def test_a_verified_detail_that_is_changed_later_loses_its_mark(world: Wor
     assert name in marked
     assert phone not in marked
     assert phone not in values(woman)
+
+
+async def test_what_was_typed_before_verifying_stays(world: World) -> None:
+    form, address = await new_form(world), world.roles["address"]
+    page = await world.browser.press(form, "Verify with National ID", **{address: "Typed lane"})
+    assert "Go to eSignet" in page.text
+    again = await world.browser.get(form.path)
+    assert again.form_with("Register her").values[address] == "Typed lane"

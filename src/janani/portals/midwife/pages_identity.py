@@ -20,6 +20,7 @@ from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import with_age
 from janani.portals.midwife.drafts import Draft
 from janani.portals.midwife.identity_state import NOT_VERIFIED, PENDING, VERIFIED, IdentityState
+from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_registration import compared, details_sections
 from janani.portals.midwife.pages_start import jinja, show
 from janani.portals.midwife.women import woman
@@ -38,9 +39,11 @@ class IdentityAway(Exception):
 @post("/midwife/registrations/{draft_id:str}/identity/begin", status_code=200, summary="Midwife: begin a verification")
 async def begin(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Where eSignet's window goes: as JSON for the page's script, as a redirect without it."""
+    scripted = "json" in request.headers.get("accept", "")
+    if not scripted:  # the page's script has kept the form already
+        await take_in(request, draft_id, "")
     midwife = await midwife_of(request)
     draft = await _draft(midwife, draft_id)
-    scripted = "json" in request.headers.get("accept", "")
     try:
         asked = await _authorization(midwife)
     except IdentityAway as error:
