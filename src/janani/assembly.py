@@ -19,10 +19,8 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
-from janani.kernel.embedded_postgres import EmbeddedPostgres, PostgresFailed
-from janani.kernel.postgres import SchemaMismatch
-from janani.kernel.secrets import MissingSecret
-from janani.programmes import ProgrammeFault
+from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.kernel.problems import RefusesToStart
 from janani.settings import PARTS, Settings
 
 FREE_BYTES_NEEDED = 300 * 1024 * 1024
@@ -31,7 +29,7 @@ Report = Callable[[str], None]
 """Told a short sentence at each step of a start."""
 
 
-class CannotStart(Exception):
+class CannotStart(RefusesToStart):
     """Something on this machine is in the way. Its text is one line that says what and what to do."""
 
 
@@ -57,11 +55,11 @@ async def running(settings: Settings, parts: Sequence[str], report: Report) -> A
                 await stack.enter_async_context(_served(app, sockets[name]))
                 report(f"{name} on {getattr(settings, name).url}")
             yield settings
-    except* (PostgresFailed, SchemaMismatch, MissingSecret, ProgrammeFault, CannotStart) as errors:
-        raise CannotStart(str(_first(errors))) from errors
+    except* RefusesToStart as errors:
+        raise CannotStart(str(first(errors))) from errors
 
 
-def _first(error: BaseException) -> BaseException:
+def first(error: BaseException) -> BaseException:
     """The first error inside groups of groups: a lifespan wraps what it raises."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -193,7 +193,10 @@ async def _register_clients(http_client: httpx.AsyncClient, settings: Settings) 
     headers = {"Authorization": f"Bearer {token}"}
     for client in _clients(settings):
         body = {"requestTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"), "request": client}
-        answer = await http_client.post(base, json=body, headers=headers)
+        try:
+            answer = await http_client.post(base, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise BootstrapFailed(f"eSignet at {base} can't be reached ({type(error).__name__}).") from error
         if _esignet_errors(answer) == ["duplicate_client_id"]:
             fixed = ("clientId", "publicKey", "relyingPartyId")
             body["request"] = {key: value for key, value in client.items() if key not in fixed} | {"status": "ACTIVE"}
@@ -215,7 +218,8 @@ async def _teach_registry(http_client: httpx.AsyncClient, settings: Settings, pr
     registry = Dhis2Client(http_client, settings.registry.url, basic=loading.registry_admin(settings))
     package = msgspec.json.decode((programme.folder / programme.registry.metadata).read_bytes(), type=dict[str, Any])
     if not settings.sandbox:
-        package.pop("users", None)
+        package.pop("users", None)  # the demo's; a ministry has its own
+        package["userGroups"] = [group | {"users": []} for group in package.get("userGroups", [])]
     try:
         await registry.import_metadata(package)
         await registry.import_metadata(_installation(settings, programme, package))

@@ -29,7 +29,11 @@ _PROBES = {
     "sync": "/jwks.json",
     "portals": "/jwks.json",
 }
-_KEYS = ("esignet.pem", "relying.pem", "registry.pem", "record.pem", "sync.pem", "portals.pem")
+_KEYS = (
+    *("esignet.pem", "relying.pem", "registry.pem", "record.pem", "sync.pem", "portals.pem"),
+    *("esignet-pairwise", "esignet-clients-token", "relying-token", "phn-token", "sync-password", "sync-token"),
+    "registry-routes-key",
+)
 
 
 class NotInOrder(Exception):

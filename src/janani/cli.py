@@ -35,6 +35,8 @@ def up(
     settings = _settings()
     if fresh:
         assembly.erase(settings)
+    if settings.sandbox:
+        _logs_to_file(settings)
     _run(_up(settings, demo=demo and settings.sandbox))
 
 
@@ -88,6 +90,8 @@ async def _up(settings: Settings, *, demo: bool) -> None:
                 spinner.stop()
             _out.print(bootstrap.welcome(full))
             _out.print(f"[bold]ready in {time.monotonic() - began:.1f} s[/] (Ctrl-C stops everything)")
+            if settings.sandbox:
+                _out.print(f"Logs: {_log_file(settings)}")
             await stop.wait()
             _out.print("Stopping ...")
 
@@ -129,6 +133,19 @@ def _settings() -> Settings:
     return settings
 
 
+def _log_file(settings: Settings) -> Path:
+    return settings.folder / "janani.log"
+
+
+def _logs_to_file(settings: Settings) -> None:
+    """The sandbox keeps its log lines out of the way of a person at the terminal."""
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        configure_logs(level=settings.log_level, to=_log_file(settings).open("a", buffering=1))
+    except OSError:
+        return  # the start itself will say in words what is wrong with the folder
+
+
 def _run(work: Coroutine[Any, Any, None]) -> None:
     expected: tuple[type[Exception], ...] = (assembly.CannotStart, bootstrap.BootstrapFailed, loading.LoadFailed)
     try:
@@ -137,6 +154,11 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         sys.exit(1)
     except expected as error:
         _fail(str(error))
+    except BaseExceptionGroup as group:  # a lifespan wraps what is raised inside it
+        inner = assembly.first(group)
+        if not isinstance(inner, expected):
+            raise
+        _fail(str(inner))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -9,6 +9,7 @@ from janani.esignet.provider import SQL, Idp, Provider
 from janani.kernel.jose import signing_key
 from janani.kernel.pages import page
 from janani.kernel.postgres import json_of
+from janani.kernel.problems import RefusesToStart
 
 # The client of the DHIS2 and MOSIP reference integration (reference §2.6), with a key pair of our own.
 REFERENCE_CLIENT = Registration(
@@ -34,7 +35,7 @@ REFERENCE_CLIENT = Registration(
 REFERENCE_KEY = "esignet-demo-client.pem"
 
 
-class DemoData(Exception):
+class DemoData(RefusesToStart):
     """The database of a sandbox was given to production. Its text says what to do."""
 
 

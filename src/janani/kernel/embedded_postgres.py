@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from janani.kernel.problems import RefusesToStart
+
 with warnings.catch_warnings():
     # The wheel looks for a runtime folder of the session when it is imported; we use a socket folder of our own.
     warnings.simplefilter("ignore")
@@ -40,7 +42,7 @@ _SETTINGS = {
 }
 
 
-class PostgresFailed(Exception):
+class PostgresFailed(RefusesToStart):
     """The embedded server could not be made or started. Its text is one line that says what to do."""
 
 

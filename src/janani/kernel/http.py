@@ -4,9 +4,11 @@
 a request id, `/health`, and resources that live as long as the app does.
 """
 
+import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -119,6 +121,12 @@ def _frame(response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
     return wrap
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificate authorities of this machine (or of SSL_CERT_FILE), so that a ministry's own is known."""
+    return ssl.create_default_context()
+
+
 def client(*, timeout: float = 10.0, **options: Any) -> httpx.AsyncClient:
     """A pooled HTTP client with time limits (seconds) on everything. Redirects are never followed."""
     return httpx.AsyncClient(
@@ -127,5 +135,6 @@ def client(*, timeout: float = 10.0, **options: Any) -> httpx.AsyncClient:
         headers={"user-agent": f"Janani/{__version__}"},
         follow_redirects=False,
         trust_env=False,
+        verify=_trusted(),
         **options,
     )

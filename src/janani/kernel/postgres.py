@@ -8,11 +8,13 @@ import aiosql
 import asyncpg
 import msgspec
 
+from janani.kernel.problems import RefusesToStart
+
 # Any fixed number serves; two processes that migrate at once take turns on it.
 _MIGRATION_LOCK = 7_231_804
 
 
-class SchemaMismatch(Exception):
+class SchemaMismatch(RefusesToStart):
     """The database was made by another version of this software. Its text says what to do."""
 
 

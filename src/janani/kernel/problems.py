@@ -14,3 +14,10 @@ class Problem(Exception):
     def __init__(self, status: int, code: str, text: str) -> None:
         super().__init__(text)
         self.status, self.code, self.text = status, code, text
+
+
+class RefusesToStart(Exception):
+    """Something is in the way of starting: a missing secret, data of another version, demo data in production.
+
+    Its text is one line for people that says what and what to do.
+    """

@@ -4,8 +4,10 @@ import os
 import secrets as random
 from pathlib import Path
 
+from janani.kernel.problems import RefusesToStart
 
-class MissingSecret(Exception):
+
+class MissingSecret(RefusesToStart):
     """A secret the profile needs is not there. Its text says which file to make."""
 
 

@@ -2,14 +2,15 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 
-def configure_logs(*, level: str = "INFO") -> None:
-    """Sends structured log lines (JSON, UTC) to standard error, and silences libraries below WARNING."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+def configure_logs(*, level: str = "INFO", to: TextIO = sys.stderr) -> None:
+    """Sends structured log lines (JSON, UTC) to standard error (or `to`), and silences libraries below WARNING."""
+    logging.basicConfig(stream=to, level=logging.WARNING, format="%(message)s", force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -19,8 +20,8 @@ def configure_logs(*, level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.PrintLoggerFactory(to),
+        cache_logger_on_first_use=False,
     )
 
 

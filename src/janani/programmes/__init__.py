@@ -13,8 +13,10 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from janani.kernel.problems import RefusesToStart
 
-class ProgrammeFault(Exception):
+
+class ProgrammeFault(RefusesToStart):
     """A file of a programme is wrong. Its text is `file:line  what is wrong, what was expected`."""
 
 

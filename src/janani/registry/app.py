@@ -50,13 +50,13 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     async def resources(app: Litestar) -> AsyncIterator[None]:
         pool = await open_pool(settings.database.dsn, "registry", max_size=settings.database.pool_connections)
         async with http.client() as client:
+            tidying = asyncio.create_task(_forget_expired(pool))
             try:
                 app.state.registry = await _state(settings, clock, pool, client)
                 key = app.state.registry.key
                 app.state.providers = {
                     name: SignIn(client, key, provider) for name, provider in providers(settings).items()
                 }
-                tidying = asyncio.create_task(_forget_expired(pool))
                 yield
             finally:
                 tidying.cancel()
