@@ -1,17 +1,44 @@
 """Collects the translatable strings of code and templates into `locale/<language>/janani.po` (`make messages`)."""
 
 import io
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
+import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from janani.kernel.i18n import LANGUAGES
 
-_METHODS = [("**.py", "python"), ("**/pages/**.html", "jinja2.ext:babel_extract")]
+_METHODS = [
+    ("**.py", "python"),
+    ("**/pages/**.html", "jinja2.ext:babel_extract"),
+    ("programmes/*/programme.yaml", "janani.kernel.messages:yaml_words"),
+    ("programmes/*/chart.yaml", "janani.kernel.messages:yaml_words"),
+]
+_YAML_KEYS = frozenset(("says", "label", "title"))
 _OPTIONS = {"**/pages/**.html": {"encoding": "utf-8", "trim_blocks": "true", "lstrip_blocks": "true"}}
+
+
+def yaml_words(
+    file: BinaryIO, _keywords: object, _tags: object, _options: object
+) -> Iterator[tuple[int, str, str, list[str]]]:
+    """What a programme's YAML says to people: the values of `says`, `label` and `title`, for Babel's extractor."""
+
+    def words(node: yaml.Node | None) -> Iterator[tuple[int, str, str, list[str]]]:
+        if isinstance(node, yaml.SequenceNode):
+            for each in node.value:
+                yield from words(each)
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value in _YAML_KEYS and isinstance(value, yaml.ScalarNode):
+                    yield value.start_mark.line + 1, "_", value.value, []
+                yield from words(value)
+
+    yield from words(yaml.compose(file.read().decode(), Loader=yaml.SafeLoader))
 
 
 def collected(root: Path) -> Catalog:

@@ -1,0 +1,26 @@
+"""Every string a person reads is in the catalogue (`make messages` keeps it so)."""
+
+import io
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from janani.kernel.i18n import LANGUAGES, choose
+from janani.kernel.messages import catalogue_path, collected
+
+ROOT = Path(str(files("janani")))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_catalogue_has_every_string_and_no_other(language: str) -> None:
+    known = {
+        message.id for message in read_po(io.BytesIO(catalogue_path(ROOT, language).read_bytes()), locale=language)
+    }
+    assert {message.id for message in collected(ROOT)} == known, "run `make messages`"
+
+
+def test_the_first_language_there_is_a_catalogue_for_is_spoken() -> None:
+    assert choose(["fr-FR", "ta-LK", "en"]) == "ta"
+    assert choose(["fr"]) == "en"
