@@ -24,7 +24,7 @@ _OPTIONS = {"**/pages/**.html": {"encoding": "utf-8", "trim_blocks": "true", "ls
 
 
 def yaml_words(
-    file: BinaryIO, _keywords: object, _tags: object, _options: object
+    file: BinaryIO, _keywords: object, _tags: object, options: object
 ) -> Iterator[tuple[int, str, str, list[str]]]:
     """What a programme's YAML says to people: the values of `says`, `label` and `title`, for Babel's extractor."""
 
