@@ -6,44 +6,22 @@ from datetime import date, timedelta
 import pytest
 from playwright.async_api import expect
 
-from journey.walking import DESKTOP, PHONE, Browser, BrowserContext, Page, shot, sign_in
+from journey.walking import (
+    DESKTOP,
+    PHONE,
+    Browser,
+    BrowserContext,
+    Page,
+    fill_pregnancy,
+    midwife_page,
+    shot,
+    sign_in,
+    verify,
+)
 from system import System
 
 pytestmark = pytest.mark.journey
-MIDWIFE, DOCTOR, KUMARI, MALINI = "1000000001", "2000000001", "3000000001", "3000000002"
-
-
-async def midwife_page(system: System, context: BrowserContext, national_id: str = MIDWIFE, shots: str = "") -> Page:
-    """The midwife's portal, logged in."""
-    page = await context.new_page()
-    await page.goto(system.url("portals") + "/midwife")
-    if shots:
-        await shot(page, "midwife-0-welcome")
-    await page.get_by_role("button", name="Log in with eSignet").click()
-    await sign_in(page, national_id, shots=shots)
-    await page.get_by_role("heading", name="My mothers").wait_for()
-    return page
-
-
-async def verify(page: Page, national_id: str, *, withhold: tuple[str, ...] = (), shots: str = "") -> None:
-    """Verify with National ID, in the window that opens."""
-    async with page.expect_popup() as opening:
-        await page.get_by_role("button", name="Verify with National ID").click()
-    popup = await opening.value
-    await popup.get_by_label("National ID number").wait_for()
-    await sign_in(popup, national_id, withhold=withhold, shots=shots)
-    await expect(page.get_by_text("Her identity is verified and filled in")).to_be_visible(timeout=15000)
-
-
-async def fill_pregnancy(page: Page, weeks: int) -> None:
-    """The clinical questions that must be answered."""
-    last_period = date.today() - timedelta(weeks=weeks)
-    await page.get_by_label("Last menstrual period (LMP)").fill(last_period.isoformat())
-    await page.get_by_label("Gravida (G)").fill("2")
-    await page.get_by_label("Parity (P)").fill("1")
-    await page.get_by_label("Living children").fill("1")
-    await page.get_by_label("Height (cm)").fill("156")
-    await page.get_by_label("Weight (kg)").fill("54,5")
+DOCTOR, KUMARI, MALINI = "2000000001", "3000000001", "3000000002"
 
 
 async def test_the_story_from_the_midwifes_door_to_the_mothers_phone(

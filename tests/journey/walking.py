@@ -1,10 +1,17 @@
 """How a person walks the pages: signing in at eSignet, looking around, taking pictures of every screen."""
 
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+import httpx
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from janani import programmes
+from system import System
 
 SHOTS = Path(__file__).parents[2] / "var" / "screenshots"
+MIDWIFE = "1000000001"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 780}
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -47,4 +54,90 @@ async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (
     await page.get_by_role("button", name="Share and continue").click()
 
 
-__all__ = ["ARGUMENTS", "DESKTOP", "PHONE", "Browser", "BrowserContext", "Page", "async_playwright", "shot", "sign_in"]
+async def midwife_page(system: System, context: BrowserContext, national_id: str = MIDWIFE, shots: str = "") -> Page:
+    """The midwife's portal, logged in."""
+    page = await context.new_page()
+    await page.goto(system.url("portals") + "/midwife")
+    if shots:
+        await shot(page, "midwife-0-welcome")
+    await page.get_by_role("button", name="Log in with eSignet").click()
+    await sign_in(page, national_id, shots=shots)
+    await page.get_by_role("heading", name="My mothers").wait_for()
+    return page
+
+
+async def verify(page: Page, national_id: str, *, withhold: tuple[str, ...] = (), shots: str = "") -> None:
+    """Verify with National ID, in the window that opens."""
+    async with page.expect_popup() as opening:
+        await page.get_by_role("button", name="Verify with National ID").click()
+    popup = await opening.value
+    await popup.get_by_label("National ID number").wait_for()
+    await sign_in(popup, national_id, withhold=withhold, shots=shots)
+    await expect(page.get_by_text("Her identity is verified and filled in")).to_be_visible(timeout=15000)
+
+
+async def fill_pregnancy(page: Page, weeks: int) -> None:
+    """The clinical questions that must be answered."""
+    last_period = date.today() - timedelta(weeks=weeks)
+    await page.get_by_label("Last menstrual period (LMP)").fill(last_period.isoformat())
+    await page.get_by_label("Gravida (G)").fill("2")
+    await page.get_by_label("Parity (P)").fill("1")
+    await page.get_by_label("Living children").fill("1")
+    await page.get_by_label("Height (cm)").fill("156")
+    await page.get_by_label("Weight (kg)").fill("54,5")
+
+
+async def fill_her(page: Page, name: str, born: str, nic: str = "") -> None:
+    """Who she is, typed, and the clinical questions that must be answered."""
+    await page.get_by_label("Full Name").fill(name)
+    await page.get_by_label("Date of Birth").fill(born)
+    await page.get_by_label("Female").check()
+    await page.get_by_label("NIC Number").fill(nic)
+    await fill_pregnancy(page, 14)
+
+
+async def new_form(system: System, context: BrowserContext, national_id: str = MIDWIFE) -> Page:
+    """An empty registration form."""
+    page = await midwife_page(system, context, national_id)
+    await page.get_by_role("button", name="New registration").click()
+    await page.get_by_role("heading", name="New registration").wait_for()
+    return page
+
+
+async def women(system: System, role: str, value: str, *, operator: str = "eq") -> list[dict[str, str]]:
+    """The women whose attribute of `role` is `value`, as the administrator reads them: by role, and `uid`."""
+    registry = programmes.load("anc_lk").registry
+    query: dict[str, Any] = {
+        "program": registry.program,
+        "orgUnitMode": "ALL",
+        "filter": f"{registry.attributes[role]}:{operator}:{value}",
+        "fields": "*",
+    }
+    async with httpx.AsyncClient(auth=("admin", "district"), timeout=20) as admin:
+        answer = await admin.get(f"{system.url('registry')}/api/tracker/trackedEntities", params=query)
+    names = {uid: role for role, uid in registry.attributes.items()}
+    found = []
+    for one in answer.raise_for_status().json()["trackedEntities"]:
+        rows = [*one["attributes"], *(row for each in one["enrollments"] for row in each["attributes"])]
+        found.append({names.get(row["attribute"], ""): row["value"] for row in rows} | {"uid": one["trackedEntity"]})
+    return found
+
+
+__all__ = [
+    "ARGUMENTS",
+    "DESKTOP",
+    "MIDWIFE",
+    "PHONE",
+    "Browser",
+    "BrowserContext",
+    "Page",
+    "async_playwright",
+    "fill_her",
+    "fill_pregnancy",
+    "midwife_page",
+    "new_form",
+    "shot",
+    "sign_in",
+    "verify",
+    "women",
+]
