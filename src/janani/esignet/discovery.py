@@ -8,7 +8,7 @@ from litestar import Response, get
 
 from janani.esignet import vocabulary as words
 from janani.esignet.provider import Idp, Provider
-from janani.kernel.i18n import LANGUAGES
+from janani.kernel.i18n import spoken
 from janani.kernel.jose import jwks
 
 _OPEN = {"access-control-allow-origin": "*", "cache-control": "public, max-age=300"}
@@ -63,7 +63,7 @@ def key_set(idp: Provider) -> dict[str, Any]:
 @get(["/v1/esignet/oidc/.well-known/openid-configuration", "/.well-known/openid-configuration"])
 async def openid_configuration(idp: Idp) -> Response[dict[str, Any]]:
     """OpenID Connect Discovery."""
-    return Response(openid_provider(idp.issuer, idp.options.authorize_url, LANGUAGES), headers=_OPEN)
+    return Response(openid_provider(idp.issuer, idp.options.authorize_url, spoken()), headers=_OPEN)
 
 
 @get(["/v1/esignet/oauth/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"])

@@ -94,10 +94,11 @@ async def authorize(request: Http, idp: Idp) -> Response[str]:
 
 
 def _languages(request: Http) -> list[tuple[str, str, str]]:
-    """Code, own name and link of each language: this same page, asked for in that language."""
+    """Code, own name and link of each language: this same page, asked for in that language. Nothing to choose: none."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "ui_locales"]
+    spoken = i18n.spoken() if len(i18n.spoken()) > 1 else ()
     names = {"en": "English", "si": "සිංහල", "ta": "தமிழ்"}
-    return [(code, names[code], "?" + urlencode([*query, ("ui_locales", code)])) for code in i18n.LANGUAGES]
+    return [(code, names[code], "?" + urlencode([*query, ("ui_locales", code)])) for code in spoken]
 
 
 @get("/authorize.js")

@@ -29,10 +29,22 @@ def catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(binary)
 
 
+@cache
+def spoken() -> tuple[str, ...]:
+    """English, and the languages whose catalogues have translations: only these are offered to people."""
+
+    def translated(language: str) -> bool:
+        text = (files("janani") / "locale" / language / "janani.po").read_bytes()
+        # A plural has a tuple of strings, empty ones until it is translated.
+        return any(message.id and any(message.string or ()) for message in read_po(io.BytesIO(text), locale=language))
+
+    return ("en", *(language for language in LANGUAGES if language != "en" and translated(language)))
+
+
 def choose(wanted: Iterable[str]) -> str:
-    """The first of `wanted` (BCP 47 tags, best first) that there is a catalogue for, else English."""
+    """The first of `wanted` (BCP 47 tags, best first) that is spoken here, else English."""
     available = (tag.split("-")[0].lower() for tag in wanted)
-    return next((language for language in available if language in LANGUAGES), "en")
+    return next((language for language in available if language in spoken()), "en")
 
 
 def use(language: str) -> None:
