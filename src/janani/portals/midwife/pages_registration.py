@@ -260,13 +260,13 @@ def compared(
     """Field by field: what we say and what somebody else knows of her, and whether they differ."""
     return [
         {
-            "field": labels[uid],
+            "field": each,
             "ours": ours.get(uid, ""),
-            "theirs": value,
-            "differs": not _same(labels[uid], ours.get(uid, ""), value, region),
+            "theirs": theirs[uid],
+            "differs": not _same(each, ours.get(uid, ""), theirs[uid], region),
         }
-        for uid, value in theirs.items()
-        if uid in labels
+        for uid, each in labels.items()
+        if uid in theirs
     ]
 
 
