@@ -1,5 +1,6 @@
 """Forms made from the registry's metadata: sections, fields, options; reading what was typed. Pure."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,8 @@ PROGRAM_FIELDS = (
     "sortOrder,dataElements[id]],programStageDataElements[compulsory,allowFutureDate,sortOrder,dataElement"
     "[id,displayName,displayFormName,displayDescription,valueType,optionSet[options[code,displayName]]]]]"
 )
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+_OLDEST_YEAR = 1900
 _WHOLE_NUMBERS = ("INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE")
 _NUMBERS = (*_WHOLE_NUMBERS, "NUMBER", "PERCENTAGE", "UNIT_INTERVAL")
 
@@ -150,16 +153,17 @@ def _date_fault(each: Field, text: str, today: date) -> str:
         day = date.fromisoformat(text)
     except ValueError:
         return _("{label}: please give day, month and year.").format(label=each.label)
+    if day.year < _OLDEST_YEAR:
+        return _("{label}: please check the year.").format(label=each.label)
     if day > today and not each.future:
         return _("{label}: this day has not come yet.").format(label=each.label)
     return ""
 
 
 def _number_fault(each: Field, text: str) -> str:
-    try:
-        number = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         return _("{label}: please give a number.").format(label=each.label)
+    number = float(text)
     if each.value_type in _WHOLE_NUMBERS and not number.is_integer():
         return _("{label}: please give a whole number.").format(label=each.label)
     least = {"INTEGER_POSITIVE": 1, "INTEGER_ZERO_OR_POSITIVE": 0}.get(each.value_type)

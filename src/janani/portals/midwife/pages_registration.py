@@ -20,6 +20,7 @@ from janani.programmes.sri_lanka import e164, nic_differences, parse_nic, same_n
 
 _Request = Request[Any, Any, Any]
 KIND, UNIT, NUMBER = "registration", "unit", "phn_number"
+_NEW_CARDS_ONLY = 2000
 _OWN = ("phn", "subject", "age", "registration_number", "phn_mismatch_reason")
 _IDENTITY = ("identity_status", "identity_verified_at", "identity_provider", "identity_verified_fields")
 
@@ -82,11 +83,14 @@ async def details_sections(midwife: Midwife) -> list[Section]:
 
 
 def tidied(midwife: Midwife, sections: list[Section], fields: dict[str, str]) -> dict[str, str]:
-    """Answers as the registry takes them: numbers with a point, telephone numbers in E.164."""
+    """Answers as the registry takes them: numbers with a point, telephone numbers in E.164, NIC without blanks."""
     tidy = forms.read(sections, fields) | {key: fields[key] for key in drafts.PAGE_FIELDS if key in fields}
     for each in forms.all_fields(sections):
         if each.value_type == "PHONE_NUMBER" and (number := tidy.get(each.id)):
             tidy[each.id] = e164(number, midwife.state.programme.phone_region) or number
+    role = midwife.state.programme.registry.attributes["nic"]
+    if (nic := parse_nic(tidy.get(role, ""))) is not None:
+        tidy[role] = nic.number
     return tidy
 
 
@@ -204,14 +208,12 @@ async def _already_registered(midwife: Midwife, draft: Draft) -> Woman | None:
     roles = midwife.state.programme.registry.attributes
     number = draft.phn.number if draft.phn.decision == "same" else ""
     wanted = [
-        (roles["subject"], draft.identity.subject),
-        (roles["nic"], draft.fields.get(roles["nic"], "")),
-        (roles["phn"], number),
+        (roles["subject"], [draft.identity.subject]),
+        (roles["nic"], nic_forms(draft.fields.get(roles["nic"], ""))),
+        (roles["phn"], [number]),
     ]
-    for attribute, value in wanted:
-        if not value:
-            continue
-        found = await registry.people_with(midwife, attribute, value)
+    for attribute, values in wanted:
+        found = await registry.people_with(midwife, attribute, *filter(None, values))
         if others := [one for one in found if one.uid != draft.tracked_entity]:
             return others[0]
     return None
@@ -274,6 +276,17 @@ def _same(each: Field, one: str, other: str, region: str) -> bool:
     if each.value_type == "PHONE_NUMBER":
         return (e164(one, region) or one) == (e164(other, region) or other)
     return same_nic(one, other) or _folded(one) == _folded(other)
+
+
+def nic_forms(text: str) -> list[str]:
+    """Every way the same card's number may have been written: as given, the new card's 12 digits, the old card's."""
+    nic = parse_nic(text)
+    if nic is None:
+        return [text]
+    new, forms_ = nic.new_form, [nic.number, nic.new_form]
+    if nic.year < _NEW_CARDS_ONLY and nic.serial.startswith("0"):
+        forms_ += [f"{new[2:7]}{new[8:]}{letter}" for letter in "VX"]
+    return list(dict.fromkeys(forms_))
 
 
 def _folded(text: str) -> str:

@@ -89,13 +89,15 @@ async def _person(midwife: Midwife, uid: str) -> Json:
     return await midwife.registry.tracked_entity(uid, fields=FIELDS, program=midwife.state.programme.registry.program)
 
 
-async def people_with(midwife: Midwife, attribute: str, value: str) -> list[Woman]:
-    """The women she may find whose `attribute` is exactly `value`."""
+async def people_with(midwife: Midwife, attribute: str, *values: str) -> list[Woman]:
+    """The women she may find whose `attribute` is exactly one of `values`. Raises Away."""
+    if not values:
+        return []
     programme = midwife.state.programme
     query = {
         "program": programme.registry.program,
         "orgUnitMode": "ACCESSIBLE",
-        "filter": f"{attribute}:eq:{_escaped(value)}",
+        "filter": f"{attribute}:in:{';'.join(map(_escaped, values))}",
         "fields": FIELDS,
     }
     try:
