@@ -152,6 +152,8 @@ async def test_a_phn_of_somebody_else_is_set_aside_with_a_reason(world: World) -
     done = await world.browser.press(same, "Register her")
     assert "She is registered. Her record" in done.text
     assert HER_PHN in done.text
+    [woman] = await world.registered(f"{world.roles['phn']}:eq:{HER_PHN}")
+    assert values(woman)[world.roles["phn_mismatch_reason"]] == "Her sister-in-law's card"
 
 
 async def unanswered(world: World, page: Page) -> dict[str, str]:

@@ -17,6 +17,7 @@ from janani.kernel import pages
 from janani.kernel.i18n import _
 from janani.kernel.problems import Problem
 
+_PAGE_DEPTH = 4  # /<portal>/<kind>/<id>
 _jinja = pages.environment("janani.portals")
 
 
@@ -49,6 +50,14 @@ class LoginNeeded(Problem):
         self.portal, self.then = portal, then
 
 
+def page_of(request: Request[Any, Any, Any]) -> str:
+    """The page that a request belongs to: itself, of a form's request the page the form is on, of a login the first."""
+    path = str(request.scope["path"])
+    if path.endswith("/callback"):
+        return "/" + path.split("/")[1]
+    return path if request.method == "GET" else "/".join(path.split("/")[:_PAGE_DEPTH])
+
+
 def render(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     """The page that says it."""
     if isinstance(problem, LoginNeeded):
@@ -74,4 +83,5 @@ def render_error(request: Request[Any, Any, Any], status: int, code: str, text: 
         if code not in ("http", "internal") and text
         else words.get(status, _("Nothing was lost. Please try again."))
     )
-    return pages.page(_jinja, "problem.html", status=status, title=title, text=shown)
+    again = page_of(request) if status == 503 else ""
+    return pages.page(_jinja, "problem.html", status=status, title=title, text=shown, again=again)

@@ -116,7 +116,7 @@ async def resolve(request: _Request, patient_id: FromPath[str], condition_id: Fr
     try:
         condition = await doctor.record.read("Condition", condition_id)
         condition["clinicalStatus"] = {"coding": [{"system": system, "code": "resolved"}]}
-        await doctor.record.update(condition, if_match=f'W/"{version}"')
+        await doctor.record.update(condition, if_match=version)
     except FhirError as error:
         if error.status in (409, 412):
             return Redirect(f"/doctor/patients/{patient_id}?note=stale", status_code=303)

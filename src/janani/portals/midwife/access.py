@@ -12,13 +12,12 @@ from janani.kernel.i18n import _
 from janani.kernel.telemetry import log
 from janani.portals import oauth, sessions
 from janani.portals.oauth import Door
-from janani.portals.problems import Away, LoginNeeded, NotFound
+from janani.portals.problems import Away, LoginNeeded, NotFound, page_of
 from janani.portals.sessions import Session
 from janani.portals.state import State, state_of
 
 PORTAL = "midwife"
 _RENEW_SECONDS = 30
-_PAGE_DEPTH = 4  # /midwife/<kind>/<id>
 _Request = Request[Any, Any, Any]
 
 
@@ -81,12 +80,6 @@ async def session_of(request: _Request) -> Session:
     if session is None:
         raise LoginNeeded(PORTAL, page_of(request))
     return session
-
-
-def page_of(request: _Request) -> str:
-    """The page that a request belongs to: itself, or of a form's request the page the form is on."""
-    path = str(request.scope["path"])
-    return path if request.method == "GET" else "/".join(path.split("/")[:_PAGE_DEPTH])
 
 
 def registry_as(state: State, access_token: str) -> Dhis2Client:

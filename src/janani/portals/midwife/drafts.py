@@ -24,6 +24,7 @@ class Number(Struct):
     """The PHN she brought: what the authority knows under it, and what the midwife decided.
 
     `decision`: "" not looked up or not decided, "same", "other" (with `reason`).
+    `refused` are the reasons of all numbers that were not hers, by number.
     """
 
     number: str = ""
@@ -32,6 +33,7 @@ class Number(Struct):
     known: dict[str, str] = {}
     decision: str = ""
     reason: str = ""
+    refused: dict[str, str] = {}
 
 
 class Draft(Struct):

@@ -67,6 +67,7 @@ async def callback(request: _Request) -> Response[Any]:
             jinja,
             "problem.html",
             status=400,
+            again="",
             title=_("This verification is over"),
             text=_("It took too long, or was answered already. Close this window and start it again from the form."),
         )

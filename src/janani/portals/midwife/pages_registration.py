@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -114,9 +115,10 @@ async def _look_up(midwife: Midwife, draft: Draft, number: str) -> Response[Any]
     if not number:
         return await _show_form(midwife, draft, {NUMBER: _("Please type her PHN first.")})
     try:
-        draft.phn = await health_number.look_up(midwife, number)
+        found = await health_number.look_up(midwife, number)
     except Away as error:
         return await _show_form(midwife, draft, {NUMBER: error.text}, status=503)
+    draft.phn = msgspec.structs.replace(found, refused=draft.phn.refused)
     await drafts.keep_phn(midwife.state.pool, draft)
     if draft.phn.fault:
         return await _show_form(midwife, draft, {NUMBER: draft.phn.fault})
@@ -130,8 +132,9 @@ async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) ->
     if decision in ("same", "other") and draft.phn.known:
         draft.phn.decision = decision
         draft.phn.reason = reason if decision == "other" else ""
+        draft.phn.refused |= {draft.phn.number: reason} if decision == "other" else {}
     else:
-        draft.phn = Number()
+        draft.phn = Number(refused={one: why for one, why in draft.phn.refused.items() if one != draft.phn.number})
         draft.fields.pop(NUMBER, None)
         await drafts.keep_fields(midwife.state.pool, draft)
     await drafts.keep_phn(midwife.state.pool, draft)
@@ -175,8 +178,8 @@ def _payload(
     values |= draft.generated
     attributes = {uid: value for uid, value in values.items() if uid in own} | {roles["phn"]: number}
     attributes |= identity_state.attributes(draft.identity, draft.fields, programme)
-    if draft.phn.reason:
-        attributes[roles["phn_mismatch_reason"]] = draft.phn.reason
+    if draft.phn.refused:
+        attributes[roles["phn_mismatch_reason"]] = "; ".join(draft.phn.refused.values())
     elements = {each.id for each in forms.all_fields(stage)}
     data = {uid: value for uid, value in values.items() if uid in elements}
     return payloads.registration(programme, draft.uids, draft.fields[UNIT], today.isoformat(), attributes, data)
@@ -196,7 +199,7 @@ async def _number(midwife: Midwife, draft: Draft, *, distinct: bool) -> str | li
     subject = draft.identity.subject
     if not distinct:
         others = [
-            one for one in await health_number.alike(midwife, draft.fields, subject) if one.phn != draft.phn.number
+            one for one in await health_number.alike(midwife, draft.fields, subject) if one.phn not in draft.phn.refused
         ]
         if others:
             return others

@@ -23,7 +23,11 @@ class Uids(Struct):
 def registration(
     programme: Programme, uids: Uids, unit: str, day: str, attributes: dict[str, str], values: dict[str, str]
 ) -> Json:
-    """A new woman: tracked entity, enrolment, completed registration event."""
+    """A new woman: tracked entity, enrolment, completed registration event.
+
+    Attributes stand at both levels: DHIS2 looks for the mandatory ones of the type on the one and for those of the
+    programme on the other.
+    """
     roles = programme.registry
     event = {
         "event": uids.event,
@@ -47,6 +51,7 @@ def registration(
         "trackedEntity": uids.tracked_entity,
         "trackedEntityType": roles.tracked_entity_type,
         "orgUnit": unit,
+        "attributes": _attributes(attributes),
         "enrollments": [enrollment],
     }
     return {"trackedEntities": [person]}
@@ -78,6 +83,7 @@ def changed_attributes(programme: Programme, person: Json, attributes: dict[str,
         "trackedEntity": person["trackedEntity"],
         "trackedEntityType": programme.registry.tracked_entity_type,
         "orgUnit": person["orgUnit"],
+        "attributes": _attributes(attributes),
         "enrollments": [enrollment],
     }
     return {"trackedEntities": [one]}

@@ -16,7 +16,7 @@ from janani.programmes.sri_lanka import e164
 Json = dict[str, Any]
 _KEPT_SECONDS = 60.0
 _LEAST_DIGITS = 5
-_MOST_KEPT = 400
+_MOST_KEPT = 200
 _PAGE_SIZE = "500"
 
 
