@@ -116,7 +116,18 @@ async def doctor_reads_and_adds(system: System, browser: Browser, phn: str) -> N
     await expect(page.get_by_text("Added. She sees it at once.")).to_be_visible()
     await expect(page.get_by_text("Gestational hypertension").first).to_be_visible()
     await shot(page, "doctor-4-added")
+    await stale_change(page, await context.new_page())
     await context.close()
+
+
+async def stale_change(first: Page, second: Page) -> None:
+    """Two people close the same problem: the later one is told, nothing is overwritten."""
+    await second.goto(first.url)
+    await first.get_by_role("button", name="Mark as resolved").click()
+    await expect(first.get_by_text("The problem is closed.")).to_be_visible()
+    await second.get_by_role("button", name="Mark as resolved").click()
+    await expect(second.get_by_text("Someone changed this problem meanwhile")).to_be_visible()
+    await shot(second, "doctor-5-stale")
 
 
 async def mother_sees(system: System, browser: Browser) -> None:
