@@ -1,5 +1,6 @@
 """Registering a mother, without scripts, over the real registry, eSignet, relying party and PHN authority."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
@@ -149,3 +150,15 @@ def enrollments(woman: dict[str, Any]) -> list[dict[str, Any]]:
 def values(woman: dict[str, Any]) -> dict[str, str]:
     rows = [*woman.get("attributes", []), *(row for one in enrollments(woman) for row in one.get("attributes", []))]
     return {row["attribute"]: row["value"] for row in rows}
+
+
+async def test_a_form_sent_twice_at_the_same_moment_is_one_registration(world: World) -> None:
+    page = await new_form(world)
+    given = await complete(world, page, full_name="Sujatha Hasty", birth_date="1991-05-06")
+    both = await asyncio.gather(*(world.browser.press(page, "Register her", **given) for _ in range(3)))
+    again = await world.browser.get(page.path)
+    assert again.path.startswith("/midwife/women/")
+    assert {one.status for one in both} <= {200}, [one.text[:300] for one in both]
+    [woman] = await world.registered(f"{world.roles['full_name']}:eq:Sujatha Hasty")
+    assert len(enrollments(woman)) == 1
+    assert len(enrollments(woman)[0]["events"]) == 1
