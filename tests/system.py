@@ -34,6 +34,7 @@ class System:
         self.ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
+        self.apart: dict[str, subprocess.Popen[str]] = {}
 
     def url(self, part: str) -> str:
         """Where `part` is reached."""
@@ -46,6 +47,7 @@ class System:
         for part, port in self.ports.items():
             settings[f"JANANI_{part.upper()}__PORT"] = str(port)
             settings[f"JANANI_{part.upper()}__URL"] = self.url(part)
+            settings[f"JANANI_{part.upper()}__HERE"] = str(part not in self.apart).lower()
         hosts = ["https://*", self.url("relying"), self.url("phn")]
         return os.environ | settings | {"JANANI_REGISTRY__ROUTE_HOSTS": ",".join(hosts)}
 
@@ -53,25 +55,47 @@ class System:
         """Starts it and waits until it says it is ready; the seconds that took."""
         began = time.monotonic()
         self.lines = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "janani", "up", *self.arguments],
+        self.process = self._begin("up", *self.arguments, timeout=timeout)
+        return time.monotonic() - began
+
+    def take_apart(self, *parts: str) -> None:
+        """Stops it, and starts it again with each of `parts` in a process of its own: `cut_off`, `bring_back`."""
+        self.stop()
+        for part in parts:
+            self.bring_back(part)
+        self.start()
+
+    def cut_off(self, part: str) -> None:
+        """`kill -9` of a part that has its own process."""
+        self.apart[part].kill()
+        self.apart[part].wait()
+
+    def bring_back(self, part: str) -> None:
+        """Starts a part in its own process, if it does not run, and waits until it is ready."""
+        if part not in self.apart or self.apart[part].poll() is not None:
+            self.apart[part] = self._begin("serve", part, timeout=90)
+
+    def _begin(self, *arguments: str, timeout: float) -> "subprocess.Popen[str]":
+        """`janani` with `arguments`, once it says it is ready."""
+        began, ready = time.monotonic(), threading.Event()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "janani", *arguments],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        ready = threading.Event()
-        threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
+        threading.Thread(target=self._read, args=(process, ready), daemon=True).start()
         while not ready.wait(0.02):
-            if self.process.poll() is not None or time.monotonic() - began > timeout:
-                raise RuntimeError("janani up did not become ready:\n" + "\n".join(self.lines[-40:]))
-        return time.monotonic() - began
+            if process.poll() is not None or time.monotonic() - began > timeout:
+                raise RuntimeError(f"janani {arguments[0]} did not become ready:\n" + "\n".join(self.lines[-40:]))
+        return process
 
     def _read(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             self.lines.append(line.rstrip())
-            if "ready in" in line:
+            if line.startswith("ready"):
                 ready.set()
 
     def kill(self, *, database: bool = False) -> None:
@@ -94,6 +118,8 @@ class System:
         """Stops everything, PostgreSQL too, however it stands."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
+        for part in self.apart:
+            self.cut_off(part)
         for server in self.postgres():
             server.kill()
 

@@ -37,4 +37,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def desk(browser: Browser) -> BrowserContext:
     """A browser profile of its own, at a desk."""
-    return await browser.new_context(viewport=DESKTOP, locale="en-GB")
+    context = await browser.new_context(viewport=DESKTOP, locale="en-GB")
+    context.set_default_timeout(15_000)
+    return context

@@ -1,11 +1,15 @@
 """How a person walks the pages: signing in at eSignet, looking around, taking pictures of every screen."""
 
+import asyncio
+import contextlib
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Error as PlaywrightError
 
 from janani import programmes
 from system import System
@@ -46,12 +50,27 @@ async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (
     if shots:
         await shot(page, f"{shots}-3-code")
     await page.get_by_role("button", name="Confirm the code").click()
-    await page.get_by_role("button", name="Share and continue").wait_for()
+    if not await _asked_for_consent(page):
+        return
     for claim in withhold:
         await page.get_by_role("switch", name=claim).press("Space")
     if shots:
         await shot(page, f"{shots}-4-consent")
     await page.get_by_role("button", name="Share and continue").click()
+
+
+async def _asked_for_consent(page: Page) -> bool:
+    """Whether eSignet asks what to share; who agreed before and is asked for the same goes on at once."""
+    esignet, consent = urlsplit(page.url).netloc, page.get_by_role("button", name="Share and continue")
+    with contextlib.suppress(PlaywrightError):  # the window is closed once it has answered
+        for _ in range(150):
+            if page.is_closed() or urlsplit(page.url).netloc != esignet:
+                return False
+            if await consent.is_visible():
+                return True
+            await asyncio.sleep(0.1)
+    assert page.is_closed(), "eSignet neither asked for consent nor went on"
+    return False
 
 
 async def midwife_page(system: System, context: BrowserContext, national_id: str = MIDWIFE, shots: str = "") -> Page:
