@@ -53,7 +53,7 @@ async def begin(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     if scripted:
         return Response({"url": asked["authorization_url"], "state": asked["state"]})
     # A form may not be redirected to another origin under our policy, so the person presses once more.
-    return show(midwife, "midwife_identity_go.html", url=asked["authorization_url"])
+    return show(midwife, "midwife_identity_go.html", url=asked["authorization_url"], back=_place(draft))
 
 
 @get("/midwife/identity/callback", summary="Midwife: where eSignet sends the person back")
@@ -163,8 +163,11 @@ async def _draft(midwife: Midwife, draft_id: str) -> Draft:
 
 
 def _back(draft: Draft, note: str) -> Redirect:
-    place = "registrations" if draft.kind == "registration" else "identities"
-    return Redirect(f"/midwife/{place}/{draft.id}?note={note}", status_code=303)
+    return Redirect(f"{_place(draft)}?note={note}", status_code=303)
+
+
+def _place(draft: Draft) -> str:
+    return f"/midwife/{'registrations' if draft.kind == 'registration' else 'identities'}/{draft.id}"
 
 
 async def _pending(midwife: Midwife, draft: Draft) -> None:
