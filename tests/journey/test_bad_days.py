@@ -185,7 +185,7 @@ async def test_whoever_came_in_by_another_door_finds_the_midwifes_shut(
     await page.goto(f"{system.url('portals')}/{door}")
     await page.get_by_role("button", name=button).click()
     await sign_in(page, national_id)
-    await page.wait_for_url(f"**/{door}**")
+    await page.wait_for_url(lambda url: not url.startswith(system.url("esignet")))
     [known, *_] = await women(system, "registration_number", "ANC", operator="sw")
     await page.goto(f"{system.url('portals')}/midwife/women/{known['uid']}")
     await expect(page.get_by_role("button", name="Log in with eSignet")).to_be_visible()
@@ -214,7 +214,7 @@ async def test_while_esignet_is_away_she_is_registered_and_verified_later(pieces
     async with page.expect_popup() as opening:
         await page.get_by_role("button", name="Verify with National ID").click()
     popup = await opening.value
-    await expect(page.get_by_text("The identity service can’t be reached.")).to_be_visible()
+    await expect(page.get_by_text("Go on without it; her identity will be verified")).to_be_visible()
     assert popup.is_closed()
     await shot(page, "away-1-esignet")
     await fill_her(page, "Dilani Herath", "2001-08-05")

@@ -12,6 +12,7 @@ from system import System
 pytestmark = pytest.mark.journey
 SELVI = "3000000003"
 MALANIS_PHN, UNKNOWN_FORMAT = "KANDYTH1TGW4C94", "12345678"
+AKURANA_NORTH, NALLUR = "Tnl7qgZh7zL", "sRkjkoQYc5M"
 REASON = "The card was in her handbag, it is her cousin's"
 
 
@@ -20,10 +21,10 @@ async def look_up(page: Page, number: str) -> None:
     await page.get_by_role("button", name="Look up").click()
 
 
-async def one_of_the_district(system: System) -> dict[str, str]:
-    """A woman of Akurana whom the demo district brought, with PHN, NIC and date of birth."""
+async def one_of(system: System, unit: str) -> dict[str, str]:
+    """A woman of `unit` whom the demo district brought, with PHN, NIC and date of birth."""
     district = await women(system, "registration_number", "ANC", operator="sw")
-    return next(one for one in district if one["phn"].startswith("JANANI22") and one.get("nic"))
+    return next(one for one in district if one["unit"] == unit and one["phn"] and one.get("nic"))
 
 
 async def test_a_number_that_is_not_hers_is_set_aside_and_the_reason_is_kept(
@@ -56,7 +57,7 @@ async def test_a_number_that_can_not_be_is_said_to_be(system: System, desk: Brow
     await page.get_by_label("Full Name").fill("Typed Before The Number")
     await look_up(page, MALANIS_PHN[:-1] + "5")
     await expect(page.get_by_role("alert")).to_contain_text("The check digit does not fit")
-    await look_up(page, second_phn("KANDYTH1", "2345ZB"))
+    await look_up(page, second_phn("KANDYTH1", "BBBBBB"))
     await expect(page.get_by_role("alert")).to_contain_text("Nobody is known under this number")
     await expect(page.get_by_label("Full Name")).to_have_value("Typed Before The Number")
     await shot(page, "mismatch-4-unknown")
@@ -73,7 +74,7 @@ async def test_an_old_number_of_no_known_format_can_still_be_hers(system: System
 
 
 async def test_the_number_of_a_registered_woman_leads_to_her(system: System, desk: BrowserContext) -> None:
-    known = await one_of_the_district(system)
+    known = await one_of(system, AKURANA_NORTH)
     page = await new_form(system, desk)
     await fill_her(page, known["full_name"], known["birth_date"])
     await look_up(page, known["phn"])
@@ -86,7 +87,7 @@ async def test_the_number_of_a_registered_woman_leads_to_her(system: System, des
 
 
 async def test_the_nic_of_a_registered_woman_leads_to_her(system: System, desk: BrowserContext) -> None:
-    known = await one_of_the_district(system)
+    known = await one_of(system, AKURANA_NORTH)
     page = await new_form(system, desk)
     await fill_her(page, "Another Spelling", known["birth_date"], known["nic"])
     await page.get_by_role("button", name="Register her").click()
@@ -96,8 +97,23 @@ async def test_the_nic_of_a_registered_woman_leads_to_her(system: System, desk: 
     assert len(await women(system, "nic", known["nic"])) == 1
 
 
+async def test_the_number_of_a_woman_in_another_district_is_not_given_twice(
+    system: System, desk: BrowserContext
+) -> None:
+    known = await one_of(system, NALLUR)
+    page = await new_form(system, desk)
+    await fill_her(page, known["full_name"], known["birth_date"])
+    await look_up(page, known["phn"])
+    await page.get_by_role("button", name="Same person", exact=True).click()
+    await page.get_by_role("button", name="Register her").click()
+    await expect(page.get_by_role("alert")).to_contain_text("your supervisor")
+    await expect(page.get_by_role("alert")).to_contain_text("PHN")
+    await shot(page, "mismatch-7-in-another-district")
+    assert len(await women(system, "phn", known["phn"])) == 1
+
+
 async def test_whoever_may_be_she_is_shown_before_a_number_is_issued(system: System, desk: BrowserContext) -> None:
-    known = await one_of_the_district(system)
+    known = await one_of(system, AKURANA_NORTH)
     page = await new_form(system, desk)
     await fill_her(page, known["full_name"], known["birth_date"])
     await page.get_by_role("button", name="Register her").click()

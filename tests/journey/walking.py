@@ -93,6 +93,7 @@ async def verify(page: Page, national_id: str, *, withhold: tuple[str, ...] = ()
     await popup.get_by_label("National ID number").wait_for()
     await sign_in(popup, national_id, withhold=withhold, shots=shots)
     await expect(page.get_by_text("Her identity is verified and filled in")).to_be_visible(timeout=15000)
+    await page.wait_for_load_state()  # its script listens from now on
 
 
 async def fill_pregnancy(page: Page, weeks: int) -> None:
@@ -124,7 +125,7 @@ async def new_form(system: System, context: BrowserContext, national_id: str = M
 
 
 async def women(system: System, role: str, value: str, *, operator: str = "eq") -> list[dict[str, str]]:
-    """The women whose attribute of `role` is `value`, as the administrator reads them: by role, and `uid`."""
+    """The women whose attribute of `role` is `value`, as the administrator reads them: by role, and `uid`, `unit`."""
     registry = programmes.load("anc_lk").registry
     query: dict[str, Any] = {
         "program": registry.program,
@@ -138,7 +139,10 @@ async def women(system: System, role: str, value: str, *, operator: str = "eq") 
     found = []
     for one in answer.raise_for_status().json()["trackedEntities"]:
         rows = [*one["attributes"], *(row for each in one["enrollments"] for row in each["attributes"])]
-        found.append({names.get(row["attribute"], ""): row["value"] for row in rows} | {"uid": one["trackedEntity"]})
+        found.append(
+            {names.get(row["attribute"], ""): row["value"] for row in rows}
+            | {"uid": one["trackedEntity"], "unit": one["orgUnit"]}
+        )
     return found
 
 

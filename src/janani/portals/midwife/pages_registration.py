@@ -161,11 +161,20 @@ async def _submit(midwife: Midwife, draft: Draft, *, distinct: bool) -> Response
         report = await registry.write(midwife, _payload(midwife, draft, about_her, stage, number))
     except Away as error:
         return await _show_form(midwife, draft, {"": error.text}, status=503)
-    refused = payloads.refusals(report, forms.all_fields([*about_her, *stage]))
+    refused = await _refusals(midwife, report, stage)
     if refused or report.get("status") == "ERROR":
         return await _show_form(midwife, draft, refused or {"": _("The registry did not take it.")}, status=409)
     await drafts.mark_sent(midwife.state.pool, draft)
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=registered", status_code=303)
+
+
+async def _refusals(midwife: Midwife, report: dict[str, Any], stage: list[Section]) -> dict[str, str]:
+    """What the registry refused, by place on the page: her PHN and her verified identity have sections of their own."""
+    roles = midwife.state.programme.registry.attributes
+    places = {roles["phn"]: "phn", roles["subject"]: "identity"}
+    about_her = forms.attribute_sections(await registry.program(midwife), hidden=set())
+    refused = payloads.refusals(report, forms.all_fields([*about_her, *stage]))
+    return {places.get(place, place): words for place, words in refused.items()}
 
 
 def _payload(

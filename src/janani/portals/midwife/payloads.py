@@ -102,7 +102,9 @@ def refusals(report: Json, fields: list[Field]) -> dict[str, str]:
 
 def _words(code: str, label: str, text: str) -> str:
     if code == "E1064":
-        return _("{label}: another woman is registered with this already.").format(label=label or _("This number"))
+        return _(
+            "{label}: another woman is registered with this already. If you don't find her, your supervisor can."
+        ).format(label=label or _("This number"))
     if code == "E1084":
         return _("{label}: this value is not of the right kind.").format(label=label)
     if code in ("E1000", "E1001", "E1091", "E1096", "E1103"):
