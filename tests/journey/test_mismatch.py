@@ -108,6 +108,7 @@ async def test_the_number_of_a_woman_in_another_district_is_not_given_twice(
     await page.get_by_role("button", name="Register her").click()
     await expect(page.get_by_role("alert")).to_contain_text("your supervisor")
     await expect(page.get_by_role("alert")).to_contain_text("PHN")
+    await expect(page.get_by_role("alert").get_by_role("listitem")).to_have_count(1)
     await shot(page, "mismatch-7-in-another-district")
     assert len(await women(system, "phn", known["phn"])) == 1
 

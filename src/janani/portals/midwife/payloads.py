@@ -10,6 +10,7 @@ from janani.portals.midwife.women import newest_enrollment
 from janani.programmes import Programme
 
 Json = dict[str, Any]
+_IN_CONSEQUENCE = "E5000"  # an object was left out because one that it belongs to was refused
 
 
 class Uids(Struct):
@@ -93,7 +94,9 @@ def refusals(report: Json, fields: list[Field]) -> dict[str, str]:
     """What the registry refused, by field where it names one (else under ""), in words."""
     labels = {each.id: each.label for each in fields}
     found: dict[str, str] = {}
-    for error in report.get("validationReport", {}).get("errorReports", []):
+    errors = report.get("validationReport", {}).get("errorReports", [])
+    causes = [error for error in errors if error.get("errorCode") != _IN_CONSEQUENCE]
+    for error in causes or errors:
         text, code = error.get("message", ""), error.get("errorCode", "")
         place = next((uid for uid in labels if uid in text), "")
         found.setdefault(place, _words(code, labels.get(place, ""), text))
