@@ -19,6 +19,7 @@ def stamp(seconds: float = 0, *, pattern: str = "%Y-%m-%dT%H:%M:%S.000Z") -> str
 @pytest.mark.parametrize(
     "request_time",
     [None, "", "yesterday", stamp(-900), stamp(900), stamp(pattern="%Y-%m-%dT%H:%M:%SZ"), stamp(pattern="%s")],
+    ids=["none", "empty", "a word", "a quarter past", "a quarter to come", "without milliseconds", "an epoch"],
 )
 async def test_a_request_time_that_is_missing_malformed_or_stale_is_refused(
     http: httpx.AsyncClient, wire: Wire, request_time: str | None
