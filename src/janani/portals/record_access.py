@@ -1,8 +1,10 @@
 """The doctor's and the mother's way to the record: SMART App Launch, a session, a client with their own token."""
 
+import asyncio
 import base64
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,13 +14,16 @@ from msgspec import Struct
 
 from janani.clients.fhir import FhirClient, FhirError
 from janani.kernel.i18n import _
+from janani.kernel.telemetry import log
 from janani.portals import oauth, sessions
+from janani.portals.chart.definition import Definition, definition
 from janani.portals.oauth import Door
-from janani.portals.problems import Away, LoginNeeded, NotFound
+from janani.portals.problems import Away, LoginNeeded, NotFound, page_of
 from janani.portals.sessions import Session
 from janani.portals.state import State, state_of
 
 _RENEW_SECONDS = 30
+_renewing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by cookie
 _Request = Request[Any, Any, Any]
 
 
@@ -32,12 +37,30 @@ class Reader(Struct):
     @property
     def now(self) -> datetime:
         """This instant in the zone that pages show."""
-        return self.state.clock().astimezone(ZoneInfo(self.state.settings.portals.time_zone))
+        return now_of(self.state)
 
     @property
     def user(self) -> str:
         """The reference of who is logged in (fhirUser), below the record's base."""
         return self.session.username
+
+    @property
+    def chart(self) -> Definition:
+        """What the programme's pages show of a record."""
+        return chart_of(self.state)
+
+
+def now_of(state: State) -> datetime:
+    """This instant in the zone that pages show."""
+    return state.clock().astimezone(ZoneInfo(state.settings.portals.time_zone))
+
+
+def chart_of(state: State) -> Definition:
+    """The programme's chart.yaml; read once."""
+    if "chart" not in state.kept:
+        state.kept["chart"] = definition(state.programme)
+    found: Definition = state.kept["chart"]
+    return found
 
 
 def door(state: State, portal: str, scope: str) -> Door:
@@ -75,19 +98,18 @@ async def come_back(request: _Request, entrance: Door) -> Response[Any]:
 
 
 async def reader_of(request: _Request, entrance: Door) -> Reader:
-    """Who is logged in at this portal, the token renewed when it is about to end. Raises LoginNeeded, Away."""
+    """Who is logged in at this portal, the token renewed when it is about to end. Raises LoginNeeded.
+
+    While the record is away the old token stays: the page that needs the record says so.
+    """
     state = state_of(request)
-    seconds = state.settings.portals.session_seconds
-    session = await sessions.find(state.pool, request, entrance.portal, seconds)
-    if session is None:
-        raise LoginNeeded(entrance.portal)
-    if session.expires - state.clock().timestamp() < _RENEW_SECONDS:
-        try:
-            answer = await oauth.refresh(state.http, entrance, session.refresh_token, state.clock)
-        except oauth.LoginFailed as error:
-            raise LoginNeeded(entrance.portal) from error
-        _renew(session, answer, state)
-        await sessions.save(state.pool, session, seconds)
+    session = await _session(request, entrance)
+    if _ends_soon(session, state):
+        # A refresh token counts once (RFC 9700 §4.14.2): of two pages asked for at once, one renews for both.
+        async with _renewing.setdefault(session.cookie, asyncio.Lock()):
+            session = await _session(request, entrance)
+            if _ends_soon(session, state):
+                await _renew_at_record(request, entrance, session)
 
     async def token() -> str:
         return session.access_token
@@ -103,13 +125,40 @@ async def close(request: _Request, portal: str) -> Redirect:
     return answer
 
 
-def away(error: FhirError, portal: str) -> Away | NotFound | LoginNeeded:
-    """What a page says when the record did not answer as hoped."""
+async def failed(request: _Request, error: FhirError, portal: str) -> Away | NotFound | LoginNeeded:
+    """What a page says when the record did not answer as hoped. A login the record refuses is over here, too."""
     if error.status == 401:
-        return LoginNeeded(portal)
+        await sessions.close(state_of(request).pool, request, portal)
+        return LoginNeeded(portal, page_of(request))
     if error.status in (403, 404, 410):
         return NotFound()
     return Away(_("The health record does not answer just now. Please try again in a minute."))
+
+
+async def _session(request: _Request, entrance: Door) -> Session:
+    state = state_of(request)
+    session = await sessions.find(state.pool, request, entrance.portal, state.settings.portals.session_seconds)
+    if session is None:
+        raise LoginNeeded(entrance.portal, page_of(request))
+    return session
+
+
+def _ends_soon(session: Session, state: State) -> bool:
+    return session.expires - state.clock().timestamp() < _RENEW_SECONDS
+
+
+async def _renew_at_record(request: _Request, entrance: Door, session: Session) -> None:
+    state = state_of(request)
+    try:
+        answer = await oauth.refresh(state.http, entrance, session.refresh_token, state.clock)
+    except oauth.LoginFailed as error:
+        await sessions.close(state.pool, request, entrance.portal)
+        raise LoginNeeded(entrance.portal, page_of(request)) from error
+    except Away:
+        log("portals").warning("token_not_renewed")
+        return
+    _renew(session, answer, state)
+    await sessions.save(state.pool, session, state.settings.portals.session_seconds)
 
 
 def _renew(session: Session, answer: dict[str, Any], state: State) -> None:

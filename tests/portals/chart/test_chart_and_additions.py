@@ -55,7 +55,7 @@ def record(*more: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def seen(chart: Definition, *more: dict[str, Any]) -> View:
-    return view(record(*more), chart, PROGRAMME, TODAY)
+    return view(record(*more), chart, PROGRAMME, NOW)
 
 
 def test_weeks_and_due_date_follow_from_the_last_period(chart: Definition) -> None:

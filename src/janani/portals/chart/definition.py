@@ -23,6 +23,7 @@ class Pregnancy(Struct, frozen=True, forbid_unknown_fields=True):
     last_period: Code
     due_date: list[str]
     length_days: int
+    longest_weeks: int
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +71,15 @@ class Measured(Struct, frozen=True, forbid_unknown_fields=True):
     most: float
 
 
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a number may be, to catch slips of the finger."""
+
+    key: str
+    label: str
+    least: float
+    most: float
+
+
 class BloodPressure(Struct, frozen=True, forbid_unknown_fields=True):
     """How a blood pressure is written."""
 
@@ -80,6 +90,7 @@ class BloodPressure(Struct, frozen=True, forbid_unknown_fields=True):
     diastolic: Json
     unit: str
     ucum: str
+    limits: list[Limits]
 
 
 class Note(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +149,8 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True):
     charts: list[ChartDefinition]
     header: list[Shown]
     mother: list[Shown]
+    words: dict[str, str]
+    no_allergies: str
     form_system: str
     encounter: Json
     source: Source

@@ -8,6 +8,7 @@ WIDTH, HEIGHT = 420, 230
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 14, 34
 # Lines differ by stroke and mark, not by colour alone.
 _STROKES = ("", "6 4", "2 3")
+_STEPS = (1, 2, 5, 10, 20, 50, 100, 1000)
 _MARKS = ("circle", "square", "diamond")
 
 
@@ -26,6 +27,7 @@ class Drawing(Struct):
 
     title: str
     unit: str
+    says: str
     lines: list[Drawn]
     limits: list[tuple[float, str]]
     weeks: list[tuple[float, int]]
@@ -57,6 +59,7 @@ def draw(chart: Chart) -> Drawing:
     return Drawing(
         title=chart.definition.title,
         unit=chart.definition.unit,
+        says="; ".join(f"{line.name} {', '.join(words for _x, _y, words in line.points)}" for line in lines),
         lines=lines,
         limits=[(up(limit.at), limit.says) for limit in chart.definition.limits],
         weeks=[(across(week), week) for week in range(int(first) + 1, int(last) + 1) if week % 4 == 0],
@@ -67,5 +70,6 @@ def draw(chart: Chart) -> Drawing:
 def _span(values: list[float]) -> tuple[float, float]:
     """A little more than the values cover, in round steps."""
     low, high = min(values), max(values)
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 1000) if (high - low) / size <= 12)
-    return (low // step) * step - step, (high // step + 1) * step + step
+    step = next((size for size in _STEPS if (high - low) / size <= 12), 10 ** len(str(int(high - low))) / 10)
+    low, high = (low // step) * step - step, (high // step + 1) * step + step
+    return low, low + -(-(high - low) // (4 * step)) * 4 * step  # four parts of whole steps

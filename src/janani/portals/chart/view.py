@@ -1,7 +1,10 @@
-"""From the resources of a record to what a page shows. Pure: resources and a day in, plain values out."""
+"""From the resources of a record to what a page shows. Pure: resources and an instant in, plain values out.
+
+Instants are shown in the zone of the instant that comes in.
+"""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from msgspec import Struct, field
@@ -10,6 +13,7 @@ from janani.portals.chart.definition import ChartDefinition, Definition, Line, S
 from janani.programmes import Programme
 
 Json = dict[str, Any]
+_MISTAKEN = {"entered-in-error", "refuted", "cancelled"}
 
 
 class Fact(Struct):
@@ -28,12 +32,14 @@ class Problem(Struct):
     text: str
     since: date | None
     active: bool
+    changed: datetime | None = None
 
 
 class Visit(Struct):
     """An Encounter with what was observed in it."""
 
     id: str
+    began: str
     day: date | None
     title: str
     place: str
@@ -73,11 +79,12 @@ class Chart(Struct):
 
 
 class Access(Struct):
-    """Who looked at the record, when (AuditEvent)."""
+    """Who was at the record on a day, and how often: to look, or to write (AuditEvent)."""
 
+    day: date
     who: str
-    at: str
-    what: str
+    wrote: bool
+    times: int
 
 
 class View(Struct):
@@ -88,7 +95,9 @@ class View(Struct):
     born: date | None
     phn: str
     nic: str
+    identified: bool
     phone: str
+    age: int | None
     weeks: int | None
     due: date | None
     header: list[Fact]
@@ -96,6 +105,7 @@ class View(Struct):
     medicines: list[Fact]
     immunisations: list[Fact]
     allergies: list[Fact]
+    no_allergies: bool
     referrals: list[Fact]
     coming: list[Meeting]
     visits: list[Visit]
@@ -103,38 +113,50 @@ class View(Struct):
     newest: list[Fact]
 
 
-def view(resources: list[Json], definition: Definition, programme: Programme, today: date) -> View:
-    """The view of one Patient's resources (`Patient/$everything`), as of `today`."""
+def view(resources: list[Json], definition: Definition, programme: Programme, now: datetime) -> View:
+    """The view of one Patient's resources (`Patient/$everything`), as of `now`."""
+    today = now.date()
     by_type: dict[str, list[Json]] = {}
     for one in resources:
-        by_type.setdefault(one["resourceType"], []).append(one)
+        if one.get("status") not in _MISTAKEN and not _MISTAKEN & set(codes(one.get("verificationStatus"))):
+            by_type.setdefault(one["resourceType"], []).append(one)
     [patient] = by_type["Patient"]
     observations = sorted(by_type.get("Observation", []), key=_when)
-    last_period = _last_period(observations, definition)
+    due = _due(observations, definition)
+    last_period = _last_period(observations, definition, due)
+    weeks = (today - last_period).days // 7 if last_period else None
+    born = day(patient.get("birthDate"))
+    allergies = by_type.get("AllergyIntolerance", [])
+    none_known = [one for one in allergies if definition.no_allergies in codes(one.get("code"))]
     places = {f"{one['resourceType']}/{one['id']}": one.get("name", "") for one in resources if "name" in one}
-    systems = programme.record.systems
+    systems, longest = programme.record.systems, definition.pregnancy.longest_weeks
     return View(
         id=patient["id"],
         name=name_of(patient),
-        born=day(patient.get("birthDate")),
+        born=born,
+        age=_age(born, today),
         phn=_identifier(patient, systems["phn"]),
         nic=_identifier(patient, systems["nic"]),
+        identified=bool(_identifier(patient, systems["subject"])),
         phone=next((one["value"] for one in patient.get("telecom", []) if one.get("system") == "phone"), ""),
-        weeks=(today - last_period).days // 7 if last_period else None,
-        due=_due(observations, definition, last_period),
+        weeks=weeks if weeks is not None and 0 <= weeks <= definition.pregnancy.longest_weeks else None,
+        due=due or (last_period + timedelta(days=definition.pregnancy.length_days) if last_period else None),
         header=newest(observations, definition.header),
-        problems=[_problem(one) for one in by_type.get("Condition", []) if not _mistaken(one)],
+        problems=[problem_of(one) for one in _problems_first(by_type.get("Condition", []))],
         medicines=_medicines(by_type),
         immunisations=[
             Fact(_text(one.get("vaccineCode")), one.get("occurrenceString", ""), day(one.get("occurrenceDateTime")))
             for one in by_type.get("Immunization", [])
             if one.get("status") == "completed"
         ],
-        allergies=[Fact(_text(one.get("code")), "") for one in by_type.get("AllergyIntolerance", [])],
+        allergies=[Fact(_text(one.get("code")), "") for one in allergies if one not in none_known],
+        no_allergies=bool(none_known),
         referrals=[_referral(one) for one in by_type.get("ServiceRequest", []) if one.get("status") == "active"],
-        coming=_coming(by_type.get("Appointment", []), places, today),
-        visits=_visits(by_type.get("Encounter", []), by_type.get("Observation", []), places),
-        charts=[chart for each in definition.charts if (chart := _chart(each, observations, last_period)).series],
+        coming=_coming(by_type.get("Appointment", []), places, now),
+        visits=_visits(by_type.get("Encounter", []), observations, places, definition, now),
+        charts=[
+            chart for each in definition.charts if (chart := _chart(each, observations, last_period, longest)).series
+        ],
         newest=newest(observations, definition.mother),
     )
 
@@ -183,10 +205,29 @@ def day(text: str | None) -> date | None:
         return None
 
 
-def accesses(events: list[Json]) -> list[Access]:
-    """Who looked at the record, newest first."""
-    ordered = sorted(events, key=lambda one: str(one.get("recorded", "")), reverse=True)
-    return [Access(_agent(one), str(one.get("recorded", "")), _interaction(one)) for one in ordered]
+def local(text: str | None, zone: tzinfo | None) -> datetime | None:
+    """A FHIR instant as it is in `zone`; None for a mere date."""
+    try:
+        found = datetime.fromisoformat(text) if text and "T" in text else None
+    except ValueError:
+        return None
+    return found.astimezone(zone) if found is not None and found.tzinfo else found
+
+
+def local_day(text: str | None, zone: tzinfo | None) -> date | None:
+    """The day of a FHIR date or instant, as the calendar in `zone` has it."""
+    moment = local(text, zone)
+    return moment.date() if moment else day(text)
+
+
+def accesses(events: list[Json], zone: tzinfo | None) -> list[Access]:
+    """Who was at the record, the newest day first; whoever came often on a day is said once."""
+    found: dict[tuple[date, str, bool], Access] = {}
+    for one in sorted(events, key=lambda one: str(one.get("recorded", "")), reverse=True):
+        if (on := local_day(one.get("recorded"), zone)) is not None:
+            who, wrote = _agent(one), one.get("action") in ("C", "U", "D")
+            found.setdefault((on, who, wrote), Access(on, who, wrote, 0)).times += 1
+    return list(found.values())
 
 
 def _agent(event: Json) -> str:
@@ -194,33 +235,39 @@ def _agent(event: Json) -> str:
     return str(next(filter(None, named), ""))
 
 
-def _interaction(event: Json) -> str:
-    kinds: list[Json] = event.get("subtype", [])
-    return str(kinds[0].get("code", "")) if kinds else ""
+def _age(born: date | None, today: date) -> int | None:
+    return None if born is None else today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
-def _last_period(observations: list[Json], definition: Definition) -> date | None:
-    code = definition.pregnancy.last_period.code
-    found = [one for one in observations if code in codes(one.get("code"))]
-    return day(found[-1].get("valueDateTime")) if found else None
+def _last_period(observations: list[Json], definition: Definition, due: date | None) -> date | None:
+    """The last period as it was told; else as it follows from the day she is due."""
+    told = _newest_day(observations, definition.pregnancy.last_period.code)
+    return told or (due - timedelta(days=definition.pregnancy.length_days) if due else None)
 
 
-def _due(observations: list[Json], definition: Definition, last_period: date | None) -> date | None:
-    for code in definition.pregnancy.due_date:
-        found = [one for one in observations if code in codes(one.get("code"))]
-        if found:
-            return day(found[-1].get("valueDateTime"))
-    return last_period + timedelta(days=definition.pregnancy.length_days) if last_period else None
+def _due(observations: list[Json], definition: Definition) -> date | None:
+    return next(filter(None, (_newest_day(observations, code) for code in definition.pregnancy.due_date)), None)
 
 
-def _chart(each: ChartDefinition, observations: list[Json], last_period: date | None) -> Chart:
+def _newest_day(observations: list[Json], code: str) -> date | None:
+    found = [one.get("valueDateTime") for one in observations if code in codes(one.get("code"))]
+    return next(filter(None, map(day, reversed(found))), None)
+
+
+def _problems_first(conditions: list[Json]) -> list[Json]:
+    """Open problems first, the newest of each kind first."""
+    ordered = sorted(conditions, key=lambda one: str(one.get("recordedDate", "")), reverse=True)
+    return sorted(ordered, key=lambda one: "resolved" in codes(one.get("clinicalStatus")))
+
+
+def _chart(each: ChartDefinition, observations: list[Json], last_period: date | None, longest: int) -> Chart:
     series = []
     for line in each.lines if last_period else []:
         points = [
             Point((on - last_period).days / 7, value, on)
             for one in observations
             if line.code in codes(one.get("code")) and (value := _line_value(one, line)) is not None
-            if (on := _day(one)) is not None and last_period is not None and on >= last_period
+            if (on := _day(one)) is not None and last_period is not None and 0 <= (on - last_period).days <= longest * 7
         ]
         if points:
             series.append(Series(line.name, points))
@@ -235,21 +282,19 @@ def _line_value(one: Json, line: Line) -> float | None:
             return None
         holder = parts[0]
     value = holder.get("valueQuantity", {}).get("value")
-    return float(value) if value is not None else None
+    return float(value) if isinstance(value, int | float) else None
 
 
-def _problem(one: Json) -> Problem:
+def problem_of(one: Json, zone: tzinfo | None = None) -> Problem:
+    """A Condition as a page shows it."""
     return Problem(
         id=one["id"],
         version=one.get("meta", {}).get("versionId", ""),
         text=_text(one.get("code")),
         since=day(one.get("onsetDateTime") or one.get("recordedDate")),
-        active="active" in codes(one.get("clinicalStatus")),
+        active=bool({"active", "recurrence", "relapse"} & set(codes(one.get("clinicalStatus")))),
+        changed=local(one.get("meta", {}).get("lastUpdated"), zone),
     )
-
-
-def _mistaken(one: Json) -> bool:
-    return bool({"entered-in-error", "refuted"} & set(codes(one.get("verificationStatus"))))
 
 
 def _medicines(by_type: dict[str, list[Json]]) -> list[Fact]:
@@ -272,16 +317,18 @@ def _referral(one: Json) -> Fact:
     return Fact(to or _text(one.get("code")), reasons, day(one.get("occurrenceDateTime")))
 
 
-def _coming(appointments: list[Json], places: dict[str, str], today: date) -> list[Meeting]:
+def _coming(appointments: list[Json], places: dict[str, str], now: datetime) -> list[Meeting]:
     open_ones = [one for one in appointments if one.get("status") in ("booked", "pending", "proposed")]
-    found = [_meeting(one, places) for one in sorted(open_ones, key=lambda one: str(one.get("start", "")))]
-    return [one for one in found if one.day is not None and one.day >= today]
+    found = [_meeting(one, places, now.tzinfo) for one in open_ones]
+    ahead = [one for one in found if one.day is not None and one.day >= now.date()]
+    return sorted(ahead, key=lambda one: (one.day or date.max, one.time))
 
 
-def _meeting(one: Json, places: dict[str, str]) -> Meeting:
+def _meeting(one: Json, places: dict[str, str], zone: tzinfo | None) -> Meeting:
     title, place = _title(one), _place(one, places)
-    start = one.get("start", "")
-    return Meeting(one["id"], day(start), start[11:16], title, "" if place == title else place)
+    moment = local(one.get("start"), zone)
+    time = f"{moment:%H:%M}" if moment else ""
+    return Meeting(one["id"], local_day(one.get("start"), zone), time, title, "" if place == title else place)
 
 
 def _title(one: Json) -> str:
@@ -297,23 +344,32 @@ def _place(one: Json, places: dict[str, str]) -> str:
     return next((str(name) for name in others if isinstance(name, str) and name), "")
 
 
-def _visits(encounters: list[Json], observations: list[Json], places: dict[str, str]) -> list[Visit]:
+def _visits(
+    encounters: list[Json], observations: list[Json], places: dict[str, str], definition: Definition, now: datetime
+) -> list[Visit]:
     """What happened, newest first, each with what was observed."""
     visits = {
         f"Encounter/{one['id']}": Visit(
             id=one["id"],
-            day=day(one.get("period", {}).get("start")),
+            began=str(local(start, now.tzinfo) or start),
+            day=local_day(start, now.tzinfo),
             title=_text(next(iter(one.get("type", [{}])), {})),
             place=str(places.get(one.get("serviceProvider", {}).get("reference", ""), "") or ""),
         )
         for one in encounters
-        if one.get("status") != "entered-in-error"
+        for start in [str(one.get("period", {}).get("start", ""))]
     }
     for one in observations:
         visit = visits.get(one.get("encounter", {}).get("reference", ""))
         if visit is not None and (value := value_of(one)):
-            visit.facts.append(Fact(_text(one.get("code")), value))
-    return sorted(visits.values(), key=lambda visit: visit.day or date.min, reverse=True)
+            visit.facts.append(_observed(one, value, definition))
+    return sorted(visits.values(), key=lambda visit: visit.began, reverse=True)
+
+
+def _observed(one: Json, value: str, definition: Definition) -> Fact:
+    """An observation by the programme's word for it, a date as a date."""
+    known = next((definition.words[code] for code in codes(one.get("code")) if code in definition.words), "")
+    return Fact(known or _text(one.get("code")), value, day(one.get("valueDateTime")))
 
 
 def _identifier(patient: Json, system: str) -> str:

@@ -19,6 +19,14 @@ from janani.portals.chart.view import day
 Json = dict[str, Any]
 _NAMESPACE = uuid.UUID("1d6b8f0c-6a51-4f0e-9a0b-7d4f2e1c9b33")
 _PRESSURES = ("systolic", "diastolic")
+# What an entry says, apart from who and when; and the fields of the form it comes from.
+_SAID = ("valueQuantity", "valueString", "component", "code", "medicationCodeableConcept", "dosage", "start")
+_FIELDS = {
+    "blood-pressure": _PRESSURES,
+    "diagnosis": ("diagnosis", "diagnosis_text"),
+    "medicine": ("medicine", "medicine_text", "dose"),
+    "appointment": ("follow_up",),
+}
 
 
 class Additions(Struct):
@@ -44,7 +52,7 @@ def read(sent: dict[str, str], definition: Definition, today: datetime) -> tuple
     """What was typed, and what is wrong with it by field."""
     faults: dict[str, str] = {}
     limits = {one.key: (one.label, one.least, one.most) for one in definition.observations}
-    limits |= {"systolic": (_("Systolic"), 50, 300), "diastolic": (_("Diastolic"), 20, 200)}
+    limits |= {one.key: (one.label, one.least, one.most) for one in definition.blood_pressure.limits}
     measured: dict[str, float] = {}
     for key, (label, least, most) in limits.items():
         if not (text := sent.get(key, "").strip().replace(",", ".")):
@@ -52,15 +60,29 @@ def read(sent: dict[str, str], definition: Definition, today: datetime) -> tuple
         try:
             measured[key] = float(text)
         except ValueError:
-            faults[key] = _("{label}: please give a number.").format(label=label)
+            faults[key] = _("{label}: please give a number.").format(label=_(label))
             continue
         if not least <= measured[key] <= most:
-            faults[key] = _("{label}: please check this number.").format(label=label)
-    if len([key for key in _PRESSURES if key in measured]) == 1:
+            faults[key] = _("{label}: please check this number.").format(label=_(label))
+    given = [key for key in _PRESSURES if sent.get(key, "").strip()]
+    if len(given) == 1:
         faults["systolic"] = _("Please give both numbers of the blood pressure.")
+    elif not faults and given and measured["systolic"] <= measured["diastolic"]:
+        faults["systolic"] = _("The first number of a blood pressure is the higher one. Please check them.")
+    return _texts(sent, definition, today, measured, faults)
+
+
+def _texts(
+    sent: dict[str, str], definition: Definition, today: datetime, measured: dict[str, float], faults: dict[str, str]
+) -> tuple[Additions, dict[str, str]]:
     texts = {key: sent.get(key, "").strip() for key in Additions.__struct_fields__ if key != "measured"}
     if texts["follow_up"] and ((on := day(texts["follow_up"])) is None or on < today.date()):
         faults["follow_up"] = _("Please give a day from today on.")
+    if texts["dose"] and not texts["medicine"] and not texts["medicine_text"]:
+        faults["medicine"] = _("Please say which medicine this dose is of.")
+    for key, choices in (("diagnosis", definition.diagnosis.choices), ("medicine", definition.medicine.choices)):
+        if texts[key] and texts[key] not in [one.key for one in choices]:
+            faults[key] = _("Please choose from the list, or say it in words.")
     additions = Additions(measured=measured, **texts)
     if not faults and additions.empty:
         faults[""] = _("Nothing was typed yet.")
@@ -91,11 +113,29 @@ def bundle(
     return {"resourceType": "Bundle", "type": "transaction", "entry": writer.entries}
 
 
+def unlike(bundle: Json, answer: Json) -> list[str]:
+    """The keys of those entries that the record keeps otherwise than `bundle` says: they were there before."""
+    found = []
+    for sent, kept in zip(bundle["entry"], answer.get("entry", []), strict=False):
+        wanted, stored = sent["resource"], kept.get("resource")
+        if not stored or wanted["resourceType"] in ("Organization", "Location", "Device", "Encounter"):
+            continue
+        if any(wanted.get(name) != stored.get(name) for name in _SAID):
+            found.append(wanted["identifier"][0]["value"].partition("_")[2])
+    return found
+
+
+def fields_of(key: str) -> tuple[str, ...]:
+    """The fields of the form that an entry's key comes from."""
+    return _FIELDS.get(key, (key,))
+
+
 class _Writer:
     """Collects the entries; each knows its place in the form."""
 
     def __init__(self, definition: Definition, form: str, patient: str, practitioner: str, now: datetime) -> None:
-        self.definition, self.form = definition, form
+        self.definition = definition
+        self.form = uuid_of(_NAMESPACE, f"{patient}/{form}")  # a form counts for the woman it was made for
         self.patient = {"reference": f"Patient/{patient}"}
         self.practitioner = {"reference": practitioner}
         self.now = now
@@ -108,7 +148,7 @@ class _Writer:
         return {"reference": self._url(key)}
 
     def _add(self, key: str, resource: Json, identifier: Json | None = None) -> None:
-        identifier = identifier or {"system": self.definition.form_system, "value": f"{self.form}-{key}"}
+        identifier = identifier or {"system": self.definition.form_system, "value": f"{self.form}_{key}"}
         resource = {**resource, "identifier": resource.get("identifier") or [identifier]}
         wanted = quote(f"{identifier['system']}|{identifier['value']}", safe="")
         request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": f"identifier={wanted}"}

@@ -9,12 +9,11 @@ from litestar.response import Redirect
 from janani.clients.fhir import FhirError
 from janani.kernel import pages
 from janani.kernel.i18n import _
-from janani.portals import oauth, record_access, sessions
-from janani.portals.chart.definition import definition
+from janani.portals import oauth, record_access
 from janani.portals.chart.view import accesses, view
 from janani.portals.oauth import Door
-from janani.portals.problems import NotFound
-from janani.portals.record_access import Reader, reader_of
+from janani.portals.problems import LoginNeeded, NotFound
+from janani.portals.record_access import reader_of
 from janani.portals.state import State, state_of
 
 PORTAL = "mother"
@@ -26,10 +25,10 @@ _jinja = pages.environment("janani.portals")
 @get("/mother", summary="Mother: her record")
 async def start(request: _Request) -> Response[str]:
     """All of her record on one page; the way in when nobody is logged in."""
-    state = state_of(request)
-    if await sessions.find(state.pool, request, PORTAL, state.settings.portals.session_seconds) is None:
+    try:
+        mother = await reader_of(request, _door(state_of(request)))
+    except LoginNeeded:
         return _welcome("")
-    mother = await _mother(request)
     patient = mother.session.patient
     if not patient:
         raise NotFound
@@ -39,12 +38,13 @@ async def start(request: _Request) -> Response[str]:
             mother.record.search("AuditEvent", [("patient", patient), ("_sort", "-date"), ("_count", "50")]),
         )
     except FhirError as error:
-        raise record_access.away(error, PORTAL) from error
-    chart = definition(mother.state.programme)
-    shown = view(resources, chart, mother.state.programme, mother.now.date())
-    return pages.page(
-        _jinja, "mother_record.html", mother=mother, her=shown, today=mother.now.date(), looked=accesses(audit)[:20]
-    )
+        problem = await record_access.failed(request, error, PORTAL)
+        if isinstance(problem, LoginNeeded):
+            return _welcome("")
+        raise problem from error
+    shown = view(resources, mother.chart, mother.state.programme, mother.now)
+    looked = accesses(audit, mother.now.tzinfo)
+    return pages.page(_jinja, "mother_record.html", her=shown, looked=looked)
 
 
 @get("/mother/login", summary="Mother: log in")
@@ -70,10 +70,6 @@ async def log_out(request: _Request) -> Redirect:
 
 def _door(state: State) -> Door:
     return record_access.door(state, PORTAL, SCOPE)
-
-
-async def _mother(request: _Request) -> Reader:
-    return await reader_of(request, _door(state_of(request)))
 
 
 def _welcome(fault: str) -> Response[str]:
