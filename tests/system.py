@@ -1,5 +1,6 @@
 """The whole of Janani as a process of its own, for the journey, the chaos test and the benches."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -105,7 +106,8 @@ class System:
         self.process.wait()
         if database:
             for server in self.postgres():
-                server.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # its own end was faster
+                    server.kill()
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""

@@ -62,15 +62,14 @@ async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (
 async def _asked_for_consent(page: Page) -> bool:
     """Whether eSignet asks what to share; who agreed before and is asked for the same goes on at once."""
     esignet, consent = urlsplit(page.url).netloc, page.get_by_role("button", name="Share and continue")
-    with contextlib.suppress(PlaywrightError):  # the window is closed once it has answered
-        for _ in range(150):
-            if page.is_closed() or urlsplit(page.url).netloc != esignet:
-                return False
+    for _ in range(150):
+        if page.is_closed() or urlsplit(page.url).netloc != esignet:
+            return False
+        with contextlib.suppress(PlaywrightError):  # it was just going on, or closing
             if await consent.is_visible():
                 return True
-            await asyncio.sleep(0.1)
-    assert page.is_closed(), "eSignet neither asked for consent nor went on"
-    return False
+        await asyncio.sleep(0.1)
+    raise AssertionError("eSignet neither asked for consent nor went on")
 
 
 async def midwife_page(system: System, context: BrowserContext, national_id: str = MIDWIFE, shots: str = "") -> Page:
