@@ -35,7 +35,7 @@ async def start(request: _Request) -> Response[str]:
     try:
         resources, audit = await asyncio.gather(
             mother.record.everything(patient, [("_count", "500")]),
-            mother.record.search("AuditEvent", [("patient", patient), ("_sort", "-date"), ("_count", "50")]),
+            mother.record.get("/AuditEvent", [("patient", patient), ("_sort", "-date"), ("_count", "200")]),
         )
     except FhirError as error:
         problem = await record_access.failed(request, error, PORTAL)
@@ -43,7 +43,8 @@ async def start(request: _Request) -> Response[str]:
             return _welcome("")
         raise problem from error
     shown = view(resources, mother.chart, mother.state.programme, mother.now)
-    looked = accesses(audit, mother.now.tzinfo)
+    events = [entry["resource"] for entry in audit.get("entry", [])]  # the newest page only: there are ever more
+    looked = accesses(events, mother.now.tzinfo)
     return pages.page(_jinja, "mother_record.html", her=shown, looked=looked)
 
 
