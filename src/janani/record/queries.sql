@@ -119,11 +119,6 @@ where p.key = any(:keys::bigint[]);
 -- A search's matches, for those who made it, within the hour.
 select keys, query, made_at from search_result where id = :id and owner = :owner and made_at > :since;
 
--- name: save_result(id, owner, made_at, keys, query)!
--- Keeps the matches of a search that is longer than a page.
-insert into search_result (id, owner, made_at, keys, query)
-values (:id, :owner, :made_at, :keys::bigint[], :query);
-
 -- name: forget_results(before)!
 -- Results nobody will page through any more.
 delete from search_result where made_at < :before;

@@ -164,9 +164,6 @@ returning value;
 -- name: data_namespaces
 select distinct namespace from data_store where owner = :owner order by namespace;
 
--- name: data_keys
-select key from data_store where owner = :owner and namespace = :namespace order by key;
-
 -- name: data_entries
 select key, value::text as value from data_store where owner = :owner and namespace = :namespace order by key;
 

@@ -226,9 +226,6 @@ on conflict (attribute, value) do update
  where reserved_value.expires < :now::timestamptz
 returning value;
 
--- name: drop_expired_reservations(now)!
-delete from reserved_value where expires < :now::timestamptz;
-
 -- name: tree_entities(ids)
 select id, uid, type, org_unit, inactive, potential_duplicate, deleted, geometry::text as geometry, stored_by,
        created_at, updated_at, created_at_client, updated_at_client, created_by::text as created_by,
