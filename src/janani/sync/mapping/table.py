@@ -259,10 +259,14 @@ class Field(Struct, frozen=True):
 
 
 class Catalogue(Struct, frozen=True):
-    """The programme's data elements and attributes by code; options are {code: name}."""
+    """The programme's data elements and attributes by code; options are {code: name}.
+
+    `stages` is {UID of a programme stage: UIDs of its data elements}.
+    """
 
     elements: dict[str, Field]
     attributes: dict[str, Field]
+    stages: dict[str, frozenset[str]] = {}
 
 
 def codes(written: str | list[str]) -> list[str]:
@@ -286,7 +290,11 @@ def read_catalogue(path: Path) -> Catalogue:
             if one.code
         }
 
-    return Catalogue(fields(package.dataElements), fields(package.trackedEntityAttributes))
+    stages = {
+        stage.id: frozenset(one.dataElement.id for one in stage.programStageDataElements)
+        for stage in package.programStages
+    }
+    return Catalogue(fields(package.dataElements), fields(package.trackedEntityAttributes), stages)
 
 
 class _Ref(Struct):
@@ -311,8 +319,18 @@ class _Field(Struct):
     optionSet: _Ref | None = None
 
 
+class _StageElement(Struct):
+    dataElement: _Ref
+
+
+class _Stage(Struct):
+    id: str
+    programStageDataElements: list[_StageElement] = []
+
+
 class _Package(Struct):
     dataElements: list[_Field]
     trackedEntityAttributes: list[_Field]
     optionSets: list[_OptionSet] = []
     options: list[_Option] = []
+    programStages: list[_Stage] = []
