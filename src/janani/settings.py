@@ -139,7 +139,7 @@ class Settings(Section, frozen=True):
         Literal["sandbox", "production"], _says("`sandbox`: loopback, demo people and OTP 111111; or `production`.")
     ] = "sandbox"
     home: Annotated[str, _says("Data folder (JANANI_HOME).")] = ""
-    programme: Annotated[str, _says("Folder below `programmes/`.")] = "anc_lk"
+    programme: Annotated[str, _says("A programme of the package, or the path of a folder (with a slash).")] = "anc_lk"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _says("Least severe log line shown.")] = "INFO"
     database: Database = Database()
     esignet: Esignet = Esignet()

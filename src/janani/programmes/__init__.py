@@ -1,13 +1,16 @@
 """What a country changes, as data: one folder a programme, read and checked at start.
 
-`load(name)` gives the typed roles of `programme.yaml`; a fault names file, line and what was expected.
+`load(name)` gives the typed roles of `programme.yaml`; a fault names file, line and what was expected. A programme
+is one of this package (`anc_lk`), or a folder anywhere (`/srv/immunisation`, `./immunisation`).
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 import yaml
@@ -64,7 +67,7 @@ class RecordRoles(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Programme(Struct, frozen=True, forbid_unknown_fields=True):
-    """A programme's identifiers by role, and where its other files are."""
+    """A programme's identifiers by role, and where its other files are. `place` is filled by `load`."""
 
     name: str
     title: str
@@ -72,26 +75,42 @@ class Programme(Struct, frozen=True, forbid_unknown_fields=True):
     phone_region: str
     registry: RegistryRoles
     record: RecordRoles
+    place: str = ""
 
     @property
     def folder(self) -> Path:
         """The folder with the programme's files."""
-        return folder(self.name)
+        return Path(self.place) if self.place else folder(self.name)
+
+    @property
+    def profiles(self) -> Path:
+        """The folder of the profiles that the record checks: below the programme's own, else of this package."""
+        own = self.folder / self.record.profiles
+        return own if own.is_dir() else _PACKAGE / self.record.profiles
+
+
+_PACKAGE = Path(str(files("janani.programmes")))
 
 
 def folder(name: str) -> Path:
-    """The folder of programme `name`. Raises ProgrammeFault when there is none."""
-    path = Path(str(files("janani.programmes"))) / name
+    """The folder of programme `name`: of this package, or the path of a folder. Raises ProgrammeFault."""
+    path = Path(name).expanduser().resolve() if "/" in name or name.startswith("~") else _PACKAGE / name
     if not (path / "programme.yaml").is_file():
+        if path.parent == _PACKAGE:
+            known = [one.parent.name for one in _PACKAGE.glob("*/programme.yaml")]
+            raise ProgrammeFault(
+                f"There is no programme {name!r} ({nearest(name, known)}). A folder of yours is named with a slash: "
+                f"./{name}"
+            )
         raise ProgrammeFault(f"{path}/programme.yaml is missing; settings name programme {name!r}.")
     return path
 
 
 def load(name: str) -> Programme:
-    """The programme `name`. Raises ProgrammeFault."""
+    """The programme `name` (of this package) or in the folder `name` (a path). Raises ProgrammeFault."""
     path = folder(name) / "programme.yaml"
     programme: Programme = read_yaml(path, Programme)
-    return programme
+    return msgspec.structs.replace(programme, place=str(path.parent))
 
 
 def read_yaml(path: Path, kind: type[Any]) -> Any:
@@ -105,7 +124,9 @@ def read_yaml(path: Path, kind: type[Any]) -> Any:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise ProgrammeFault(f"{path}:{_line_of(tree, str(error))}  {error}") from error
+        raise ProgrammeFault(
+            f"{path}:{_line_of(tree, str(error))}  {error}{_meant(values, kind, str(error))}"
+        ) from error
 
 
 def fault(path: Path, place: str, text: str) -> ProgrammeFault:
@@ -130,6 +151,30 @@ def fault_at(path: Path, place: str, text: str) -> ProgrammeFault:
     """The fault that `text` says about `place` (`$.a.b[0]`) of the YAML file `path`, with its line."""
     tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
     return ProgrammeFault(f"{path}:{_line_of(tree, f'`{place}`')}  {text}")
+
+
+def _meant(values: Any, kind: Any, message: str) -> str:
+    """For an unknown key: which one was probably meant. `message` is msgspec's."""
+    found = re.search(r"unknown field `([^`]*)`(?: - at `\$([^`]*)`)?", message)
+    if not found:
+        return ""
+    for step in (found[2] or "").replace("[", ".[").split(".")[1:]:
+        kind = _inside(kind, step)
+    fields = getattr(kind, "__struct_encode_fields__", None)
+    return f"; {nearest(found[1], fields)}" if fields else ""
+
+
+def _inside(kind: Any, step: str) -> Any:
+    """The type of what stands under `step` (`name`, `[2]` or `[...]`) of a value of the type `kind`."""
+    kind = next((one for one in get_args(kind) if one is not NoneType), kind) if _is_optional(kind) else kind
+    if step.startswith("["):
+        return (get_args(kind) or (None,))[-1]
+    found = [field for field in msgspec.structs.fields(kind) if field.encode_name == step]
+    return found[0].type if found else None
+
+
+def _is_optional(kind: Any) -> bool:
+    return NoneType in get_args(kind)
 
 
 def _line_of(node: Any, message: str) -> int:

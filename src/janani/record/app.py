@@ -92,8 +92,7 @@ def _profiles(settings: Settings) -> Path | None:
     """The folder of the programme's profiles, when they are to be checked."""
     if settings.record.validation == "base":
         return None
-    programme = programmes.load(settings.programme)
-    return programme.folder / programme.record.profiles
+    return programmes.load(settings.programme).profiles
 
 
 def _supported(validator: ProfileValidator) -> dict[str, list[str]]:
