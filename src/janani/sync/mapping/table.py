@@ -220,7 +220,7 @@ class AllergyRow(Strict, frozen=True):
     none_code: str
 
 
-class Table(Strict, frozen=True):
+class Table(Strict, frozen=True, kw_only=True):
     """The whole mapping table."""
 
     namespace: UUID
@@ -228,9 +228,9 @@ class Table(Strict, frozen=True):
     profiles: str
     systems: dict[str, str]
     identifiers: dict[str, str]
-    value_maps: dict[str, dict[str, str]]
+    value_maps: dict[str, dict[str, str]] = {}
     patient: PatientTemplate
-    provinces: dict[str, list[str]]
+    provinces: dict[str, list[str]] = {}
     practitioner: PlainTemplate
     organization: OrganizationTemplate
     location: PlainTemplate
@@ -238,15 +238,15 @@ class Table(Strict, frozen=True):
     encounter: EncounterTemplate
     episode: EpisodeTemplate
     appointment: AppointmentTemplate
-    referrals: list[ReferralTemplate]
-    observation_profile: str
-    observations: list[ObservationRow]
-    panels: list[PanelRow]
-    condition_profile: str
-    conditions: list[ConditionRow]
-    medicines: list[MedicineRow]
-    immunizations: list[ImmunizationRow]
-    allergies: list[AllergyRow]
+    referrals: list[ReferralTemplate] = []
+    observation_profile: str = ""
+    observations: list[ObservationRow] = []
+    panels: list[PanelRow] = []
+    condition_profile: str = ""
+    conditions: list[ConditionRow] = []
+    medicines: list[MedicineRow] = []
+    immunizations: list[ImmunizationRow] = []
+    allergies: list[AllergyRow] = []
 
 
 class Field(Struct, frozen=True):
