@@ -35,6 +35,19 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("value: blood_group,", "value: bloodgroup,", "no value map 'bloodgroup'"),
         ("    O_NEG: sct#278148006|Blood group O Rh(D) negative\n", "", "lacks O_NEG of ANC_BLOOD_GROUP"),
         ("attribute: ANC_NIC, system: nic", "attribute: ANC_NIC, system: nick", "names no system 'nick'"),
+        ("{element: ANC_HB,", "{element: ANC_HBB,", "did you mean 'ANC_HB'?"),
+        ("{element: ANC_HB, code:", "{element: ANC_HB, kode:", "did you mean 'code'?"),
+        ("value: positive, category: laboratory}", "value: positve, category: laboratory}", "did you mean 'positive'?"),
+        ("sct#56265001|Heart disease", "56265001|Heart disease", "is no code; expected system#code|display"),
+        ("zone: Asia/Colombo", "zone: Asia/Kolombo", "did you mean 'Asia/Colombo'?"),
+        (
+            "{element: ANC_CARDIAC, code: [sct",
+            "{element: ANC_GRAVIDA, code: [sct",
+            "ANC_GRAVIDA is INTEGER; expected BOOLEAN",
+        ),
+        ("values: {Female: female", "values: {Femal: female", "no option 'Femal'; did you mean 'Female'?"),
+        ("  - stage: referral\n", "  - stage: referal\n", "did you mean 'referral'?"),
+        ('opens: "08:00"', 'opens: "8 am"', "is no time of day"),
     ],
 )
 def test_a_mistake_names_its_line(copy: Path, old: str, new: str, words: str) -> None:
@@ -49,6 +62,18 @@ def test_a_mistake_names_its_line(copy: Path, old: str, new: str, words: str) ->
     assert place.startswith(f"{file}:")
     if new:
         assert int(place.rpartition(":")[2]) == _line(file, new)
+
+
+def test_every_mistake_is_told_not_only_the_first(copy: Path) -> None:
+    file, roles = copy / "mapping.yaml", copy / "programme.yaml"
+    file.write_text(file.read_text().replace("{element: ANC_HB,", "{element: ANC_HBB,"))
+    file.write_text(file.read_text().replace("value: blood_group,", "value: bloodgroup,"))
+    roles.write_text(roles.read_text().replace("visit: GX0z9IXFaso", "visit: GX0z9IXFasO"))
+    _, _, faults = checking.inspect(programmes.load("anc_lk"))
+    said = [f"{name} {place}: {text}" for name, place, text in faults]
+    assert any("program stage 'GX0z9IXFasO'; did you mean 'GX0z9IXFaso'" in one for one in said)
+    assert any("'ANC_HBB'" in one for one in said)
+    assert any("'bloodgroup'" in one for one in said)
 
 
 def _line(file: Path, new: str) -> int:

@@ -1,20 +1,24 @@
 """The mapping table read, and checked against the programme's metadata before anything starts."""
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import time
 from typing import Any
+from zoneinfo import available_timezones
 
 import msgspec
 
-from janani.programmes import Programme, fault_at, read_yaml
-from janani.sync.mapping.table import FILE, Catalogue, Field, ObservationRow, Table, read_catalogue
+from janani.programmes import Programme, fault_at, nearest, read_yaml
+from janani.sync.mapping.coverage import uses
+from janani.sync.mapping.fitting import type_faults
+from janani.sync.mapping.table import FILE, Catalogue, Table, read_catalogue
 
 Fault = tuple[str, str]
-_KINDS = {
-    "date": {"DATE", "DATETIME"},
-    "integer": {"INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE"},
-    "quantity": {"INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE", "NUMBER"},
-    "text": {"TEXT", "LONG_TEXT"},
+_PROGRAMME = "programme.yaml"
+_IDENTIFIERS = {
+    *("tracked_entity", "enrollment", "event", "value", "organisation_unit", "registration_number", "hin", "bundle")
 }
+_RECORD_SYSTEMS = {"system_id", "practitioner"}
 
 
 def read(programme: Programme) -> tuple[Table, Catalogue]:
@@ -22,32 +26,107 @@ def read(programme: Programme) -> tuple[Table, Catalogue]:
 
     Raises ProgrammeFault that names the file, the line, what is wrong and what was expected.
     """
-    path = programme.folder / FILE
-    table: Table = read_yaml(path, Table)
-    catalogue = read_catalogue(programme.folder / programme.registry.metadata)
-    for place, text in _faults(table, catalogue, programme):
-        raise fault_at(path, place, text)
+    table, catalogue, faults = inspect(programme)
+    for file, place, text in faults:
+        raise fault_at(programme.folder / file, place, text)
     return table, catalogue
+
+
+def inspect(programme: Programme) -> tuple[Table, Catalogue, Iterator[tuple[str, str, str]]]:
+    """The table, the metadata and (file, place in it, what is wrong) of everything that does not fit.
+
+    Raises ProgrammeFault when a file can't be read at all.
+    """
+    table: Table = read_yaml(programme.folder / FILE, Table)
+    catalogue = read_catalogue(programme.folder / programme.registry.metadata)
+
+    def faults() -> Iterator[tuple[str, str, str]]:
+        yield from ((_PROGRAMME, place, text) for place, text in _role_faults(programme, catalogue))
+        yield from ((FILE, place, text) for place, text in _faults(table, catalogue, programme))
+
+    return table, catalogue, faults()
+
+
+def _role_faults(programme: Programme, catalogue: Catalogue) -> Iterator[Fault]:
+    """UIDs of programme.yaml that metadata.json lacks."""
+    roles = programme.registry
+    if roles.program not in catalogue.programs:
+        yield "$.registry.program", _lacks("program", roles.program, catalogue.programs)
+    elif catalogue.programs[roles.program] != roles.tracked_entity_type:
+        yield "$.registry.tracked_entity_type", f"the program's type is {catalogue.programs[roles.program]}"
+    for role, uid in roles.stages.items():
+        if uid not in catalogue.stages:
+            yield f"$.registry.stages.{role}", _lacks("program stage", uid, catalogue.stages)
+    attributes = {field.uid for field in catalogue.attributes.values()}
+    for role, uid in roles.attributes.items():
+        if uid not in attributes:
+            yield f"$.registry.attributes.{role}", _lacks("attribute with a code", uid, attributes)
+    elements = {field.uid for field in catalogue.elements.values()}
+    named = {f"elements.{role}": uid for role, uid in roles.elements.items()}
+    named |= {f"risks[{number}].element": risk.element for number, risk in enumerate(roles.risks)}
+    for key, uid in named.items():
+        if uid not in elements:
+            yield f"$.registry.{key}", _lacks("data element with a code", uid, elements)
+    for name in sorted(_RECORD_SYSTEMS - set(programme.record.systems)):
+        yield "$.record.systems", f"the system {name!r} is missing"
+
+
+def _lacks(what: str, uid: str, known: Any) -> str:
+    return f"metadata.json has no {what} {uid!r}" + _meant(uid, known)
+
+
+def _meant(word: str, known: Any) -> str:
+    """The word that was probably meant; nothing when none is near: a programme has too many to list."""
+    said = nearest(word, known)
+    return f"; {said}" if said.startswith("did") or len(list(known)) <= 12 else ""
 
 
 def _faults(table: Table, catalogue: Catalogue, programme: Programme) -> Iterator[Fault]:
     """(place in the file, what is wrong) of everything msgspec can't see."""
+    yield from _plain_faults(table)
     yield from _code_faults(msgspec.to_builtins(table), table.systems, "$")
-    yield from _name_faults(table, catalogue)
-    yield from _value_faults(table, catalogue)
+    yield from _name_faults(table, catalogue, programme)
+    yield from type_faults(table, catalogue)
     for number, row in enumerate(table.patient.identifiers):
         if row.system not in programme.record.systems:
-            yield f"$.patient.identifiers[{number}].system", f"programme.yaml names no system {row.system!r}"
-    stages = programme.registry.stages
+            said = f"programme.yaml names no system {row.system!r}" + _meant(row.system, programme.record.systems)
+            yield f"$.patient.identifiers[{number}].system", said
+    yield from _stage_faults(table, programme.registry.stages)
+
+
+def _plain_faults(table: Table) -> Iterator[Fault]:
+    if table.zone not in available_timezones():
+        yield "$.zone", f"there is no time zone {table.zone!r}" + _meant(table.zone, available_timezones())
+    if "ucum" not in table.systems:
+        yield "$.systems", "the system `ucum` is missing: units are its codes"
+    for name in sorted(_IDENTIFIERS - set(table.identifiers)):
+        yield "$.identifiers", f"the system {name!r} is missing"
+    try:
+        time.fromisoformat(table.appointment.opens)
+    except ValueError:
+        yield "$.appointment.opens", f"{table.appointment.opens!r} is no time of day; expected one like 08:00"
+    if table.encounter.examiner.system not in table.systems:
+        said = f"no system {table.encounter.examiner.system!r} under `systems`"
+        yield "$.encounter.examiner.system", said + _meant(table.encounter.examiner.system, table.systems)
+
+
+def _stage_faults(table: Table, stages: Mapping[str, str]) -> Iterator[Fault]:
+    """Roles of stages that programme.yaml does not name."""
+    named = {f"$.encounter.types.{role}": role for role in table.encounter.types}
     for number, request in enumerate(table.referrals):
-        if request.stage not in stages:
-            yield f"$.referrals[{number}].stage", f"programme.yaml names no stage {request.stage!r}"
+        named[f"$.referrals[{number}].stage"] = request.stage
+        named[f"$.referrals[{number}].answered_by"] = request.answered_by
+    named |= {f"$.observations[{number}].stage": row.stage for number, row in enumerate(table.observations)}
+    for place, role in named.items():
+        if role and role not in stages:
+            yield place, f"programme.yaml names no stage {role!r}" + _meant(role, stages)
     for stage in stages:
         if stage not in table.encounter.types:
             yield "$.encounter.types", f"the stage {stage!r} has no type"
 
 
 _CODE_KEYS = {"code", "type", "class", "reason", "relationship", "interpretation", "constant", "none_code"}
+_NOT_CODES = re.compile(r"^\$\.(referrals\[\d+\]\.reason$|systems\.|identifiers\.|provinces\.)")
 
 
 def _code_faults(node: Any, systems: Mapping[str, str], place: str) -> Iterator[Fault]:
@@ -59,77 +138,33 @@ def _code_faults(node: Any, systems: Mapping[str, str], place: str) -> Iterator[
         for key, child in node.items():
             inside = f"{place}.{key}"
             texts = child if isinstance(child, list) else [child]
-            if (key in _CODE_KEYS or ".value_maps." in place) and all(isinstance(text, str) for text in texts):
-                for text in texts:
-                    system, mark, _ = text.partition("#")
-                    if mark and system not in systems:
-                        yield inside, f"no system {system!r} under `systems`; expected one of {', '.join(systems)}"
+            coded = key in _CODE_KEYS or ".value_maps." in place or place == "$.encounter.types"
+            if coded and all(isinstance(text, str) for text in texts):
+                if not _NOT_CODES.match(inside):
+                    yield from ((inside, said) for text in texts if (said := _code_fault(text, systems)))
             else:
                 yield from _code_faults(child, systems, inside)
 
 
-def _name_faults(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
-    """Codes of data elements and attributes that metadata.json lacks."""
-    for section in ("observations", "conditions", "medicines", "immunizations", "allergies"):
-        for number, row in enumerate(getattr(table, section)):
-            for key in ("element", "source", "unless"):
-                name = getattr(row, key, "")
-                if name and name not in catalogue.elements:
-                    yield f"$.{section}[{number}]", f"metadata.json has no data element with code {name!r}"
-    for number, panel in enumerate(table.panels):
-        for part, component in enumerate(panel.components):
-            if component.element not in catalogue.elements:
-                place = f"$.panels[{number}].components[{part}].element"
-                yield place, f"metadata.json has no data element with code {component.element!r}"
-    for number, request in enumerate(table.referrals):
-        wanted = [request.when, request.reason, request.clinic, *request.reason_texts]
-        wanted += [request.priority.element] if request.priority else []
-        for name in filter(None, wanted):
-            if name not in catalogue.elements:
-                yield f"$.referrals[{number}]", f"metadata.json has no data element with code {name!r}"
-    person = table.patient
-    plain = {
-        "name": person.name,
-        "birth_date": person.birth_date,
-        "gender": person.gender.attribute,
-        "phone": person.phone,
-        "address": person.address,
-    }
-    for key, name in plain.items():
-        if name not in catalogue.attributes:
-            yield f"$.patient.{key}", f"metadata.json has no attribute with code {name!r}"
-    for number, identifier in enumerate(person.identifiers):
-        if identifier.attribute not in catalogue.attributes:
-            place = f"$.patient.identifiers[{number}].attribute"
-            yield place, f"metadata.json has no attribute with code {identifier.attribute!r}"
+def _code_fault(text: str, systems: Mapping[str, str]) -> str:
+    system, mark, rest = text.partition("#")
+    if not text:
+        return ""
+    if not mark or not rest.partition("|")[0]:
+        return f"{text!r} is no code; expected system#code|display"
+    if system not in systems:
+        return f"no system {system!r} under `systems`" + (_meant(system, systems) or f"; expected {', '.join(systems)}")
+    return ""
 
 
-def _value_faults(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
-    """Rows whose value does not fit the element's type, its options or its unit."""
-    for number, row in enumerate(table.observations):
-        place = f"$.observations[{number}]"
-        if not (row.element or row.name):
-            yield place, "a row needs `element`, or `name` for a derived value"
-            continue
-        if row.value == "quantity" and not row.unit:
-            yield place, "a quantity needs a `unit`"
-        name = row.element or row.source
-        if not name:
-            continue
-        found = catalogue.elements[name]
-        if row.value in _KINDS and found.value_type not in _KINDS[row.value]:
-            expected = ", ".join(sorted(_KINDS[row.value]))
-            yield f"{place}.value", f"{name} is {found.value_type}; {row.value!r} expects {expected}"
-        elif row.value not in _KINDS:
-            yield from _map_faults(f"{place}.value", row, found, table)
-
-
-def _map_faults(place: str, row: ObservationRow, found: Field, table: Table) -> Iterator[Fault]:
-    if row.value not in table.value_maps:
-        kinds = ", ".join([*_KINDS, *table.value_maps])
-        yield place, f"no value map {row.value!r}; expected one of {kinds}"
-        return
-    texts = set(found.options) or {"TRUE_ONLY": {"true"}}.get(found.value_type, {"true", "false"})
-    missing = texts - set(table.value_maps[row.value])
-    if missing:
-        yield place, f"value map {row.value!r} lacks {', '.join(sorted(missing))} of {found.code}"
+def _name_faults(table: Table, catalogue: Catalogue, programme: Programme) -> Iterator[Fault]:
+    """Codes of data elements and attributes that metadata.json lacks, or that no stage asks for."""
+    stages = [catalogue.stages.get(uid, frozenset()) for uid in programme.registry.stages.values()]
+    asked: frozenset[str] = frozenset().union(*stages)
+    for use in uses(table):
+        known = catalogue.attributes if use.attribute else catalogue.elements
+        if use.code not in known:
+            what = "attribute" if use.attribute else "data element"
+            yield use.place, f"metadata.json has no {what} with code {use.code!r}" + _meant(use.code, known)
+        elif not use.attribute and known[use.code].uid not in asked:
+            yield use.place, f"no stage of the programme asks for {use.code}"

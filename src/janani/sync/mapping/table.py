@@ -261,12 +261,13 @@ class Field(Struct, frozen=True):
 class Catalogue(Struct, frozen=True):
     """The programme's data elements and attributes by code; options are {code: name}.
 
-    `stages` is {UID of a programme stage: UIDs of its data elements}.
+    `stages` is {UID of a programme stage: UIDs of its data elements}, `programs` {UID: UID of its tracked entity type}.
     """
 
     elements: dict[str, Field]
     attributes: dict[str, Field]
     stages: dict[str, frozenset[str]] = {}
+    programs: dict[str, str] = {}
 
 
 def codes(written: str | list[str]) -> list[str]:
@@ -294,7 +295,8 @@ def read_catalogue(path: Path) -> Catalogue:
         stage.id: frozenset(one.dataElement.id for one in stage.programStageDataElements)
         for stage in package.programStages
     }
-    return Catalogue(fields(package.dataElements), fields(package.trackedEntityAttributes), stages)
+    programs = {one.id: one.trackedEntityType.id for one in package.programs if one.trackedEntityType}
+    return Catalogue(fields(package.dataElements), fields(package.trackedEntityAttributes), stages, programs)
 
 
 class _Ref(Struct):
@@ -328,9 +330,15 @@ class _Stage(Struct):
     programStageDataElements: list[_StageElement] = []
 
 
+class _Program(Struct):
+    id: str
+    trackedEntityType: _Ref | None = None
+
+
 class _Package(Struct):
     dataElements: list[_Field]
     trackedEntityAttributes: list[_Field]
     optionSets: list[_OptionSet] = []
     options: list[_Option] = []
     programStages: list[_Stage] = []
+    programs: list[_Program] = []
