@@ -15,11 +15,13 @@ from rich.console import Console
 from janani import __version__, assembly, bootstrap, checks, loading
 from janani import settings as configuration
 from janani.kernel.telemetry import configure_logs
+from janani.mapping_desk import mapping
 from janani.settings import PARTS, Settings
 
 app = App(name="janani", help="A mother's record, from the midwife to her own phone.", version=__version__)
 sync = App(name="sync", help="The agent that carries changes from the registry to the record.")
 app.command(sync)
+app.command(mapping)
 
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)

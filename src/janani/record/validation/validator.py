@@ -121,6 +121,14 @@ class Validator:
             self._value_sets[url] = ValueSet(url, found) if found else None
         return self._value_sets[url]
 
+    def known_codes(self) -> dict[str, set[str]]:
+        """{code system: its codes} of the systems that the programme's own value sets list."""
+        known: dict[str, set[str]] = {}
+        for values in self._programme.values.values() if self._programme is not None else ():
+            for system, listed in values.codes.items():
+                known.setdefault(system, set()).update(listed.split("\n"))
+        return known
+
     def _compile(self, url: str) -> Check | None:
         raw = self._programme.profiles.get(url) if self._programme is not None else None
         return None if raw is None else self._conformance.profile(url, msgspec.json.decode(raw, type=Profile))

@@ -84,7 +84,9 @@ def _meant(word: str, known: Any) -> str:
 def _faults(table: Table, catalogue: Catalogue, programme: Programme) -> Iterator[Fault]:
     """(place in the file, what is wrong) of everything msgspec can't see."""
     yield from _plain_faults(table)
-    yield from _code_faults(msgspec.to_builtins(table), table.systems, "$")
+    for place, text in _written(msgspec.to_builtins(table), "$"):
+        if said := _code_fault(text, table.systems):
+            yield place, said
     yield from _name_faults(table, catalogue, programme)
     yield from type_faults(table, catalogue)
     for number, row in enumerate(table.patient.identifiers):
@@ -125,31 +127,37 @@ def _stage_faults(table: Table, stages: Mapping[str, str]) -> Iterator[Fault]:
             yield "$.encounter.types", f"the stage {stage!r} has no type"
 
 
+def codes_of(table: Table) -> Iterator[tuple[str, str, str]]:
+    """(place, code system, code) of every code that the table writes."""
+    for place, text in _written(msgspec.to_builtins(table), "$"):
+        system, _, rest = text.partition("#")
+        if system in table.systems:
+            yield place, table.systems[system], rest.partition("|")[0]
+
+
 _CODE_KEYS = {"code", "type", "class", "reason", "relationship", "interpretation", "constant", "none_code"}
 _NOT_CODES = re.compile(r"^\$\.(referrals\[\d+\]\.reason$|systems\.|identifiers\.|provinces\.)")
 
 
-def _code_faults(node: Any, systems: Mapping[str, str], place: str) -> Iterator[Fault]:
-    """Codes whose system is not named under `systems`."""
+def _written(node: Any, place: str) -> Iterator[tuple[str, str]]:
+    """(place, what is written) wherever a code is expected."""
     if isinstance(node, list):
         for number, child in enumerate(node):
-            yield from _code_faults(child, systems, f"{place}[{number}]")
+            yield from _written(child, f"{place}[{number}]")
     elif isinstance(node, dict):
         for key, child in node.items():
             inside = f"{place}.{key}"
             texts = child if isinstance(child, list) else [child]
             coded = key in _CODE_KEYS or ".value_maps." in place or place == "$.encounter.types"
             if coded and all(isinstance(text, str) for text in texts):
-                if not _NOT_CODES.match(inside):
-                    yield from ((inside, said) for text in texts if (said := _code_fault(text, systems)))
+                yield from ((inside, text) for text in texts if text and not _NOT_CODES.match(inside))
             else:
-                yield from _code_faults(child, systems, inside)
+                yield from _written(child, inside)
 
 
 def _code_fault(text: str, systems: Mapping[str, str]) -> str:
+    """What is wrong with a written code; "" when nothing is."""
     system, mark, rest = text.partition("#")
-    if not text:
-        return ""
     if not mark or not rest.partition("|")[0]:
         return f"{text!r} is no code; expected system#code|display"
     if system not in systems:

@@ -1,0 +1,222 @@
+"""`janani mapping check|show|test|coverage`: a mapping table read, tried and measured without starting anything.
+
+Above the parts: it holds what the sync's table makes against the record's own validator.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table as Grid
+
+from janani import programmes
+from janani import settings as configuration
+from janani.kernel.problems import RefusesToStart
+from janani.programmes import Programme, ProgrammeFault, fault_at, nearest
+
+if TYPE_CHECKING:
+    from janani.record.validation import Validator
+    from janani.sync.mapping import Mapper
+    from janani.sync.mapping.table import Table
+
+mapping = App(name="mapping", help="The table that says what of the registry becomes what in the record.")
+
+_out = Console(highlight=False, markup=False, soft_wrap=True)
+_WIDE = 200
+_err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+_Name = Annotated[str, Parameter(help="A programme of the package, or a folder (with a slash). Default: the setting.")]
+
+
+@mapping.command
+def check(programme: _Name = "", /) -> None:
+    """Find every mistake before the start: names, types, codes, and profiles by an example of each row."""
+    found = _programme(programme)
+    faults = list(_faults(found))
+    for fault in faults:
+        _err.print(fault)
+    if faults:
+        _fail(f"{len(faults)} {'mistake' if len(faults) == 1 else 'mistakes'}.")
+    from janani.sync.mapping import checking
+    from janani.sync.mapping.coverage import coverage
+
+    table, catalogue, _ = checking.inspect(found)
+    covered = coverage(table, catalogue)
+    _out.print(f"{found.folder}: in order. {covered.named} of {covered.total} fields are carried.")
+
+
+@mapping.command
+def show(
+    programme: _Name = "",
+    /,
+    *,
+    source: Annotated[bool, Parameter(negative="", help="Print the Python that the table becomes.")] = False,
+    back: Annotated[bool, Parameter(negative="", help="Print what does not come back as it went, and why.")] = False,
+) -> None:
+    """Print the table row by row: what it reads, and the resource, code and value it makes."""
+    found = _programme(programme)
+    if source:
+        _out.print(_source(found))
+    elif back:
+        _print(_one_way(found))
+    else:
+        _print(_rows(found))
+
+
+@mapping.command(name="test")
+def run_cases(programme: _Name = "", /) -> None:
+    """Run the example cases in the programme's folder `tests`."""
+    from janani.sync import mapping as sync_mapping
+    from janani.sync.mapping import cases
+
+    mapper = _compiled(_programme(programme))
+    failed = count = 0
+    try:
+        for path, case in cases.read_cases(mapper.programme, mapper.catalogue):
+            person = cases.tracked_entity(mapper.programme, mapper.catalogue, case.attributes, case.events)
+            mapped: sync_mapping.Mapped = mapper.map(person, cases.context(mapper.table))
+            problems = cases.problems(case, [entry.resource for entry in mapped.entries])
+            problems += [f"{left.field} was left out: {left.reason}" for left in mapped.left_out]
+            count, failed = count + 1, failed + bool(problems)
+            _out.print(f"{'✗' if problems else '✓'} {path.name}: {case.name}")
+            for problem in problems:
+                _out.print(f"    {problem}")
+    except ProgrammeFault as fault:
+        _fail(str(fault))
+    if not count:
+        _fail(f"There are no cases in {mapper.programme.folder / cases.FOLDER}.")
+    if failed:
+        _fail(f"{failed} of {count} cases failed.")
+    _out.print(f"{count} {'case holds' if count == 1 else 'cases hold'}.")
+
+
+@mapping.command
+def coverage(
+    programme: _Name = "",
+    /,
+    *,
+    at_least: Annotated[float, Parameter(help="Fail below this percentage of fields.")] = 0,
+) -> None:
+    """List the data elements and attributes that no row names, and how many per cent have one."""
+    from janani.sync.mapping import checking
+    from janani.sync.mapping import coverage as measuring
+
+    try:
+        table, catalogue, _ = checking.inspect(_programme(programme))
+    except ProgrammeFault as fault:
+        _fail(str(fault))
+    covered = measuring.coverage(table, catalogue)
+    attributes = {field.uid for field in catalogue.attributes.values()}
+    for field in covered.missing:
+        _out.print(f"{'attribute' if field.uid in attributes else 'element  '}  {field.uid}  {field.code}")
+    _out.print(f"{covered.named} of {covered.total} fields have a row: {covered.percent:.1f} %.")
+    if covered.percent < at_least:
+        _fail(f"Wanted: at least {at_least:g} %.")
+
+
+def _programme(name: str) -> Programme:
+    try:
+        return programmes.load(name or configuration.load().programme)
+    except (RefusesToStart, configuration.InvalidSettings) as error:
+        _fail(str(error))
+
+
+def _compiled(programme: Programme) -> "Mapper":
+    from janani.sync import mapping as sync_mapping
+
+    try:
+        return sync_mapping.compile(programme)
+    except ProgrammeFault as fault:
+        _fail(f"{fault}\nSee all mistakes: janani mapping check")
+
+
+def _faults(programme: Programme) -> Iterator[str]:
+    """Every mistake as `file:line  what is wrong`; examples are tried only when the rest is in order."""
+    from janani.sync.mapping import checking
+
+    try:
+        table, _, found = checking.inspect(programme)
+    except ProgrammeFault as fault:
+        yield str(fault)
+        return
+    plain = [str(fault_at(programme.folder / file, place, text)) for file, place, text in found]
+    yield from plain
+    if not plain:
+        from janani.record.validation import Validator
+
+        validator = Validator.load(programme.profiles)
+        seen = list(dict.fromkeys([*_code_faults(table, validator), *_example_faults(programme, validator)]))
+        yield from (str(fault_at(programme.folder / "mapping.yaml", place, text)) for place, text in seen)
+
+
+def _code_faults(table: "Table", validator: "Validator") -> Iterator[tuple[str, str]]:
+    """Codes that a code system does not have, where the programme's profiles bring its list."""
+    from janani.sync.mapping import checking
+
+    known = validator.known_codes()
+    for place, system, code in checking.codes_of(table):
+        if system in known and code not in known[system]:
+            hint = nearest(code, known[system])
+            yield place, f"{system} has no code {code!r}" + (f"; {hint}" if hint.startswith("did") else "")
+
+
+def _example_faults(programme: Programme, validator: "Validator") -> Iterator[tuple[str, str]]:
+    """What the record would say to an example of each row."""
+    from janani.sync.mapping.examples import examples, rows
+    from janani.sync.mapping.model import LeftOut
+
+    mapper = _compiled(programme)
+    wanted = rows(mapper.table, mapper.catalogue)
+    for place, made in examples(mapper):
+        wanted.discard(place)
+        if isinstance(made, LeftOut):
+            yield place, f"an example of {made.field} can't be carried: {made.reason}"
+            continue
+        known = set(validator.known)
+        for profile in made.get("meta", {}).get("profile", ()):
+            if profile not in known:
+                yield place, f"no profile {profile} in {programme.record.profiles}; {nearest(profile, known)}"
+        for issue in validator.validate(made):
+            if issue.severity in ("error", "fatal"):
+                yield place, f"the record refuses an example: {issue.diagnostics} ({', '.join(issue.expression)})"
+    yield from ((place, "no example of this row gave anything") for place in sorted(wanted))
+
+
+def _rows(programme: Programme) -> Grid:
+    from janani.sync.mapping.showing import lines
+
+    grid = _grid("what is read", "resource", "code", "value")
+    for line in lines(_compiled(programme).table):
+        grid.add_row(line.reads, line.resource, line.code, line.value)
+    return grid
+
+
+def _grid(*names: str) -> Grid:
+    return Grid(*names, box=None, header_style="bold", pad_edge=False)
+
+
+def _print(grid: Grid) -> None:
+    """As wide as the screen; where there is none (a pipe), wide enough that lines stay whole."""
+    _out.print(grid, width=None if _out.is_terminal else _WIDE, soft_wrap=False)
+
+
+def _one_way(programme: Programme) -> Grid:
+    from janani.sync.mapping.back import compile_back
+
+    grid = _grid("row", "field", "values", "why")
+    for one in compile_back(programme).one_way:
+        grid.add_row(one.row, one.field, ", ".join(one.texts) or "all", one.reason)
+    return grid
+
+
+def _source(programme: Programme) -> str:
+    source = getattr(_compiled(programme), "source", None)
+    if not isinstance(source, str):
+        _fail("This mapper has no generated source.")
+    return source
+
+
+def _fail(text: str) -> NoReturn:
+    _err.print(text)
+    sys.exit(1)
