@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -123,7 +125,8 @@ class System:
         for part in self.apart:
             self.cut_off(part)
         for server in self.postgres():
-            server.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                server.kill()
 
     def postgres(self) -> list[psutil.Process]:
         """The PostgreSQL processes of this data folder."""
@@ -140,3 +143,16 @@ class System:
         own = psutil.Process(self.process.pid)
         family = [own, *(child for child in own.children(recursive=True) if "python" in child.name())]
         return sum(one.memory_info().rss for one in family) / 2**20
+
+
+@contextlib.contextmanager
+def a_system(*arguments: str) -> Iterator[System]:
+    """A running system in a folder of its own, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="janani-system-") as folder:
+        os.chmod(folder, 0o755)  # as root, PostgreSQL runs as another user
+        one = System(Path(folder) / "home", *arguments)
+        one.start()
+        try:
+            yield one
+        finally:
+            one.destroy()

@@ -1,28 +1,19 @@
 """The whole system with its demo district, and a browser."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from journey.browser import chromium
 from journey.walking import ARGUMENTS, DESKTOP, Browser, BrowserContext, async_playwright
-from system import System
+from system import System, a_system
 
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     """Janani with the demo district, for all journeys of this run."""
-    with tempfile.TemporaryDirectory(prefix="janani-journey-") as folder:
-        os.chmod(folder, 0o755)
-        one = System(Path(folder) / "home")
-        one.start()
-        try:
-            yield one
-        finally:
-            one.destroy()
+    with a_system() as one:
+        yield one
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from janani import programmes
 from people import person, phn, record_token
-from system import System
+from system import System, a_system
 
 PEOPLE = 200
 KILLS = 20
@@ -25,14 +23,8 @@ PATIENCE_SECONDS = 180
 
 @pytest.fixture
 def system() -> Iterator[System]:
-    with tempfile.TemporaryDirectory(prefix="janani-chaos-") as folder:
-        os.chmod(folder, 0o755)
-        one = System(Path(folder) / "home", "--no-demo")
-        one.start()
-        try:
-            yield one
-        finally:
-            one.destroy()
+    with a_system("--no-demo") as one:
+        yield one
 
 
 @pytest.mark.chaos

@@ -1,10 +1,7 @@
 """Janani on free ports for all tests of the portals; the portals themselves in the test, so that the world can fail."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +14,7 @@ from janani.portals.app import create_app
 from janani.programmes import Programme
 from janani.settings import Settings
 from portals_walk import Browser, Switch
-from system import System
+from system import System, a_system
 
 
 @dataclass
@@ -54,14 +51,8 @@ class World:
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     """All parts, without the demo district."""
-    with tempfile.TemporaryDirectory(prefix="janani-portals-") as folder:
-        os.chmod(folder, 0o755)
-        one = System(Path(folder) / "home", "--no-demo")
-        one.start()
-        try:
-            yield one
-        finally:
-            one.destroy()
+    with a_system("--no-demo") as system:
+        yield system
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ async def test_a_blocked_window_offers_this_window(page: Page) -> None:
     await expect(page.get_by_text("Her identity is verified and filled in")).to_be_visible()
     await expect(page.get_by_label("Full Name")).to_have_value("Selvi Rajaratnam")
     await expect(page.get_by_label("Husband's name")).to_have_value("Also Typed")
+    await page.wait_for_load_state()  # its script listens from now on
     mark = page.locator("label", has_text="Full Name").get_by_text("verified")
     await page.get_by_label("Full Name").fill("Selvi R")
     await expect(mark).to_be_hidden()

@@ -1,12 +1,19 @@
-"""The portals in the test over a running system."""
+"""The portals in the test over a running system of their own: other tests register the same women elsewhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from janani.settings import Settings
 from portals_care import Care, caring
-from system import System
+from system import System, a_system
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """All parts, in which nobody has a record yet."""
+    with a_system("--no-demo") as system:
+        yield system
 
 
 @pytest.fixture
