@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as Grid
 
 from janani import programmes
@@ -193,12 +194,13 @@ def _rows(programme: Programme) -> Grid:
 
 
 def _grid(*names: str) -> Grid:
-    return Grid(*names, box=None, header_style="bold", pad_edge=False)
+    columns = (Column(name, overflow="fold") for name in names)
+    return Grid(*columns, box=None, header_style="bold", pad_edge=False)
 
 
 def _print(grid: Grid) -> None:
     """As wide as the screen; where there is none (a pipe), wide enough that lines stay whole."""
-    _out.print(grid, width=None if _out.is_terminal else _WIDE, soft_wrap=False)
+    (_out if _out.is_terminal else Console(width=_WIDE, highlight=False, markup=False)).print(grid, soft_wrap=False)
 
 
 def _one_way(programme: Programme) -> Grid:

@@ -3,7 +3,7 @@
     - name: a child is given BCG at birth
       attributes: {EPI_FULL_NAME: Nimal Perera}
       events:
-        - {stage: birth, on: 2026-03-02, values: {EPI_BCG: true}}
+        - {stage: birth, day: 2026-03-02, values: {EPI_BCG: true}}
       gives:
         - {resourceType: Immunization, vaccineCode: {coding: [{code: 42284007}]}}
       gives_not:
@@ -14,7 +14,7 @@ the list. What is written as a number or as true, and is not, matches a text tha
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,15 +30,14 @@ from janani.sync.mapping.values import Json
 
 FOLDER = "tests"
 UNIT, USER = uid_of("example/unit"), uid_of("example/user")
-Plain = str | int | float | bool | date | datetime
 
 
 class Event(Struct, frozen=True, forbid_unknown_fields=True):
     """An event: role of its stage, its day, data element code → value."""
 
     stage: str
-    on: date
-    values: dict[str, Plain] = {}
+    day: date
+    values: dict[str, Any] = {}
     status: str = "COMPLETED"
 
 
@@ -46,7 +45,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     """One example."""
 
     name: str
-    attributes: dict[str, Plain] = {}
+    attributes: dict[str, Any] = {}
     events: list[Event] = []
     gives: list[Json] = []
     gives_not: list[Json] = []
@@ -79,12 +78,10 @@ def _known(path: Path, place: str, words: Any, known: Any) -> None:
             raise fault_at(path, place, f"the programme has no {word!r}; {nearest(word, known)}")
 
 
-def tracked_entity(
-    programme: Programme, catalogue: Catalogue, attributes: dict[str, Plain], events: list[Event]
-) -> Json:
+def tracked_entity(programme: Programme, catalogue: Catalogue, attributes: dict[str, Any], events: list[Event]) -> Json:
     """The case as the registry would give it (`GET /api/tracker/trackedEntities/{uid}`)."""
     program, stages = programme.registry.program, programme.registry.stages
-    days = [event.on.isoformat() for event in events] or ["2026-01-15"]
+    days = [event.day.isoformat() for event in events] or ["2026-01-15"]
     user = {"uid": USER, "username": "example", "firstName": "Example", "surname": "User"}
     held = [{"attribute": catalogue.attributes[code].uid, "value": text(value)} for code, value in attributes.items()]
     return {
@@ -108,9 +105,9 @@ def tracked_entity(
                         "status": event.status,
                         "programStage": stages[event.stage],
                         "orgUnit": UNIT,
-                        "occurredAt": f"{event.on.isoformat()}T00:00:00.000",
-                        "scheduledAt": f"{event.on.isoformat()}T00:00:00.000",
-                        "createdAt": f"{event.on.isoformat()}T08:00:00.000",
+                        "occurredAt": f"{event.day.isoformat()}T00:00:00.000",
+                        "scheduledAt": f"{event.day.isoformat()}T00:00:00.000",
+                        "createdAt": f"{event.day.isoformat()}T08:00:00.000",
                         "updatedBy": user,
                         "dataValues": [
                             {"dataElement": catalogue.elements[code].uid, "value": text(value)}
@@ -139,7 +136,7 @@ def context(table: Table) -> Context:
     )
 
 
-def text(value: Plain) -> str:
+def text(value: Any) -> str:
     """A value of a YAML file as DHIS2 keeps it."""
     if isinstance(value, bool):
         return str(value).lower()

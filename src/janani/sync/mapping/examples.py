@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from janani.programmes import Programme
-from janani.sync.mapping.cases import Event, Plain, context, tracked_entity
+from janani.sync.mapping.cases import Event, context, tracked_entity
 from janani.sync.mapping.mapper import Mapper
 from janani.sync.mapping.model import LeftOut
 from janani.sync.mapping.table import Catalogue, Field, Table
@@ -71,7 +72,7 @@ def _texts(field: Field) -> list[str]:
 
 def _person(programme: Programme, table: Table, catalogue: Catalogue, turn: int) -> Json:
     """Everybody's every value: one event of each stage with all its data elements, and others planned or begun."""
-    attributes: dict[str, Plain] = {code: _turn(field, turn) for code, field in catalogue.attributes.items()}
+    attributes: dict[str, Any] = {code: _turn(field, turn) for code, field in catalogue.attributes.items()}
     attributes |= _known_attributes(table)
     elements = {field.uid: field for field in catalogue.elements.values()}
     hidden = {row.unless for row in table.observations} if turn % 2 else set()
@@ -83,11 +84,11 @@ def _person(programme: Programme, table: Table, catalogue: Catalogue, turn: int)
     return tracked_entity(programme, catalogue, attributes, events)
 
 
-def _known_attributes(table: Table) -> dict[str, Plain]:
+def _known_attributes(table: Table) -> dict[str, Any]:
     """Texts for what a Patient is made of, as a person might have them."""
     person = table.patient
     district = next((one for districts in table.provinces.values() for one in districts), "Town")
-    found: dict[str, Plain] = {row.attribute: f"20000123456{number}" for number, row in enumerate(person.identifiers)}
+    found: dict[str, Any] = {row.attribute: f"20000123456{number}" for number, row in enumerate(person.identifiers)}
     found |= {person.name: "Example Person", person.address: f"1 Example Road, {district}"}
     found |= {person.birth_date: "1995-06-15", person.phone: "0712345678"}
     return {code: text for code, text in found.items() if code}
