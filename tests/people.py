@@ -76,6 +76,41 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
     }
 
 
+def visited(number: int, *, prefix: str = "load") -> dict[str, Any]:
+    """The same woman with a whole clinical registration and a visit: about as much as the reference's example."""
+    one = person(number, prefix=prefix)
+    elements, stages = programmes.load("anc_lk").registry.elements, programmes.load("anc_lk").registry.stages
+    registration, visit = one["enrollments"][0]["events"]
+    measured = {
+        "height": "156",
+        "weight": "54.5",
+        "bmi": "22.4",
+        "systolic": "118",
+        "diastolic": "76",
+        "haemoglobin": "11.4",
+    }
+    registration["dataValues"] += _values(elements, measured) + [
+        {"dataElement": uid, "value": "true"} for uid in ("R4EnBNPKblS", "D5khklwbOPt")
+    ]
+    seen = {"weight": "55.5", "systolic": "122", "diastolic": "78", "haemoglobin": "11.1", "fundal_height": "18"}
+    later = f"{prefix}/{number}/seen"
+    one["enrollments"][0]["events"].append(
+        {
+            "event": uid_of(later),
+            "programStage": stages["visit"],
+            "orgUnit": visit["orgUnit"],
+            "status": "COMPLETED",
+            "occurredAt": (date.today() - timedelta(days=1)).isoformat(),
+            "dataValues": _values(elements, seen),
+        }
+    )
+    return one
+
+
+def _values(elements: dict[str, str], given: dict[str, str]) -> list[dict[str, str]]:
+    return [{"dataElement": elements[role], "value": value} for role, value in given.items()]
+
+
 async def record_token(system: System, client: httpx.AsyncClient) -> str:
     """An access token of the record, as the sync gets its own."""
     key = signing_key(system.home / "secrets" / "sync.pem", create=False)

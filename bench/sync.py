@@ -1,0 +1,191 @@
+"""The sync under load: latency at a steady rate, backfill, catch-up after the record was away, memory throughout.
+
+The registry, the sync and the record run as processes of their own, on as many cores as the machine has; the other
+parts together in another. Every person has a registration and a visit with their clinical values (about 23 resources).
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+import httpx
+import psutil
+
+from janani import programmes
+from people import phn, record_token, visited
+from system import System, a_system
+
+APART = ("registry", "sync", "record")
+STEADY_PER_SECOND = 20
+KINDS = ("Patient", "Encounter", "Observation", "Condition", "MedicationStatement", "Immunization", "Appointment")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=int, default=60, help="of the steady load, and of the record's absence")
+    options.add_argument("--people", type=int, default=2000, help="to backfill")
+    asked = options.parse_args()
+    with a_system("--no-demo") as system:
+        system.take_apart(*APART)
+        asyncio.run(measure(system, asked.seconds, asked.people))
+
+
+async def measure(system: System, seconds: int, people: int) -> None:
+    """All phases, one after the other, on one system."""
+    bench = Bench(system)
+    async with httpx.AsyncClient(timeout=60) as bench.client:
+        watching = asyncio.create_task(bench.watch_memory())
+        print(f"{'claim':58} {'measured':>24}   limit")
+        waits = await bench.steady(seconds)
+        line("acknowledged write → visible by search, p50", f"{_at(waits, 50):.0f} ms", "100 ms")
+        line(f"  p99 of {len(waits)} at {STEADY_PER_SECOND}/s", f"{_at(waits, 99):.0f} ms", "500 ms")
+        line("  beside it: one search at the record, p50", f"{_at(bench.polls, 50):.1f} ms")
+        before = await bench.resources()
+        took = await bench.backfill(people)
+        made = await bench.resources() - before
+        line("backfill", f"{people / took:.0f} persons/s", "100 persons/s")
+        line("  in resources", f"{made / took:.0f} resources/s", "2300 resources/s")
+        rate = await bench.catch_up(seconds)
+        line(f"catch-up after {seconds} s without the record", f"{rate:.0f} persons/s", f"{5 * STEADY_PER_SECOND}/s")
+        watching.cancel()
+        line("resident memory of the sync, highest", f"{bench.peak / 2**20:.0f} MiB", "250 MB")
+
+
+class Bench:
+    """One system under load, and what was seen of it."""
+
+    def __init__(self, system: System) -> None:
+        self.system, self.client = system, httpx.AsyncClient()
+        self.polls: list[float] = []
+        self.next, self.peak = 0, 0
+        self._headers: dict[str, str] = {}
+        self._token_until = 0.0
+        self._phn = programmes.load("anc_lk").record.systems["phn"]
+
+    async def steady(self, seconds: int) -> list[float]:
+        """New women and changes of known ones at a steady rate; the wait of each (ms)."""
+        await self._see_first()
+        began, running = time.perf_counter(), []
+        for turn in range(seconds * STEADY_PER_SECOND):
+            await asyncio.sleep(max(0.0, began + turn / STEADY_PER_SECOND - time.perf_counter()))
+            running.append(asyncio.create_task(self._write_and_wait(self._number())))
+        return [await one for one in running]
+
+    async def _see_first(self) -> None:
+        """One woman before the clock runs: the first asks for tokens and shared entries."""
+        await self._write_and_wait(self._number())
+        self.polls.clear()
+
+    async def backfill(self, people: int) -> float:
+        """Seconds from the start of a sync that was away while `people` were registered until all are delivered."""
+        self.system.cut_off("sync")
+        first, self.next = self.next, self.next + people
+        for start in range(first, first + people, 50):
+            await self._write([visited(number) for number in range(start, min(start + 50, first + people))])
+        began = time.perf_counter()
+        await asyncio.to_thread(self.system.bring_back, "sync")
+        await self._until_delivered(self.next)
+        return time.perf_counter() - began
+
+    async def catch_up(self, seconds: int) -> float:
+        """Persons a second after the record came back, while new ones keep arriving."""
+        self.system.cut_off("record")
+        await self._arrivals(seconds)
+        backlog = self.next - (await self._status())["people"]
+        await asyncio.to_thread(self.system.bring_back, "record")
+        began, done = time.perf_counter(), self.next - backlog
+        arriving = asyncio.create_task(self._arrivals(10**6))
+        while (await self._status())["waiting"] > STEADY_PER_SECOND // 4:
+            await asyncio.sleep(0.2)
+        carried = (await self._status())["people"] - done
+        took = time.perf_counter() - began
+        arriving.cancel()
+        await asyncio.gather(arriving, return_exceptions=True)
+        return carried / took
+
+    async def _arrivals(self, seconds: int) -> None:
+        began = time.perf_counter()
+        for turn in range(seconds * STEADY_PER_SECOND):
+            await asyncio.sleep(max(0.0, began + turn / STEADY_PER_SECOND - time.perf_counter()))
+            await self._write([visited(self._number())])
+
+    async def watch_memory(self) -> None:
+        """The highest resident memory of the sync's process."""
+        while True:
+            process = self.system.apart["sync"]
+            if process.poll() is None:
+                self.peak = max(self.peak, psutil.Process(process.pid).memory_info().rss)
+            await asyncio.sleep(0.5)
+
+    async def resources(self) -> int:
+        """How many resources the record has of the kinds that a person brings."""
+        total = 0
+        for kind in KINDS:
+            total += (await self._ask(kind, {"_summary": "count"}))["total"]
+        return total
+
+    def _number(self) -> int:
+        self.next += 1
+        return self.next - 1
+
+    async def _write_and_wait(self, number: int) -> float:
+        await self._write([visited(number)])
+        acknowledged = time.perf_counter()
+        query = {"identifier": f"{self._phn}|{phn(number)}", "_summary": "count"}
+        while True:
+            await asyncio.sleep(0.01 + random.random() * 0.005)
+            asked = time.perf_counter()
+            found = await self._ask("Patient", query)
+            self.polls.append((time.perf_counter() - asked) * 1000)
+            if found["total"]:
+                return (time.perf_counter() - acknowledged) * 1000
+            if time.perf_counter() - acknowledged > 60:
+                raise SystemExit(f"person {number} did not arrive in 60 s")
+
+    async def _write(self, people: list[dict[str, Any]]) -> None:
+        answer = await self.client.post(
+            f"{self.system.url('registry')}/api/tracker?async=false",
+            json={"trackedEntities": people},
+            auth=("admin", "district"),
+        )
+        if answer.status_code != 200:
+            raise SystemExit(f"the registry refused: {answer.text[:500]}")
+
+    async def _ask(self, kind: str, query: dict[str, str]) -> dict[str, Any]:
+        if time.monotonic() > self._token_until:
+            self._headers = {"Authorization": f"Bearer {await record_token(self.system, self.client)}"}
+            self._token_until = time.monotonic() + 200
+        answer = await self.client.get(f"{self.system.url('record')}/fhir/{kind}", params=query, headers=self._headers)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    async def _status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self.client.get(f"{self.system.url('sync')}/status")).raise_for_status().json()
+        return answer
+
+    async def _until_delivered(self, people: int) -> None:
+        began = time.perf_counter()
+        while (status := await self._status())["people"] < people:
+            if status["dead"] or time.perf_counter() - began > 600:
+                raise SystemExit(f"not all were delivered: {status}")
+            await asyncio.sleep(0.1)
+
+
+def line(claim: str, measured: str, limit: str = "") -> None:
+    """One row of the table."""
+    print(f"{claim:58} {measured:>24}   {limit}", flush=True)
+
+
+def _at(values: list[float], percent: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+if __name__ == "__main__":
+    main()
