@@ -81,18 +81,17 @@ def visited(number: int, *, prefix: str = "load") -> dict[str, Any]:
     one = person(number, prefix=prefix)
     elements, stages = programmes.load("anc_lk").registry.elements, programmes.load("anc_lk").registry.stages
     registration, visit = one["enrollments"][0]["events"]
-    measured = {
-        "height": "156",
-        "weight": "54.5",
-        "bmi": "22.4",
-        "systolic": "118",
-        "diastolic": "76",
-        "haemoglobin": "11.4",
+    measured = {"height": "156", "weight": "54.5", "bmi": "22.4"}
+    registration["dataValues"] += _values(elements, measured)
+    registration["dataValues"] += [{"dataElement": uid, "value": "true"} for uid in ("R4EnBNPKblS", "D5khklwbOPt")]
+    seen = {
+        "poa": "14",
+        "weight": "55.5",
+        "systolic": "122",
+        "diastolic": "78",
+        "haemoglobin": "11.1",
+        "fundal_height": "18",
     }
-    registration["dataValues"] += _values(elements, measured) + [
-        {"dataElement": uid, "value": "true"} for uid in ("R4EnBNPKblS", "D5khklwbOPt")
-    ]
-    seen = {"weight": "55.5", "systolic": "122", "diastolic": "78", "haemoglobin": "11.1", "fundal_height": "18"}
     later = f"{prefix}/{number}/seen"
     one["enrollments"][0]["events"].append(
         {
