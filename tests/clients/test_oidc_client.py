@@ -145,7 +145,7 @@ async def test_an_answer_of_another_issuer_stops_before_the_code_is_sent(
 async def test_signatures_are_checked(web: httpx.AsyncClient, provider: TestProvider, client: Client) -> None:
     stranger = new_key()
     provider.id_token_key = stranger
-    assert await fault(web, provider, client) == "bad_signature"  # a kid that is not there
+    assert await fault(web, provider, client) == "unknown_key"  # a kid that is not there
     provider.code = "the-code"
     provider.id_token_key = type(stranger).import_key(stranger.as_dict(private=True) | {"kid": provider.key.kid})
     assert await fault(web, provider, client) == "bad_signature"  # the provider's kid, another's key
@@ -179,12 +179,18 @@ async def test_keys_are_kept_and_fetched_again_once_for_a_new_kid(
     await found.verified(web, old, NOW)
     assert provider.key_fetches == 1
     provider.key = new_key()
-    assert (await found.verified(web, provider.signed({"sub": "y"}, {}, provider.key), NOW))["sub"] == "y"
+    new, later = provider.signed({"sub": "y"}, {}, provider.key), NOW + timedelta(minutes=1)
+    assert (await found.verified(web, new, later))["sub"] == "y"
     assert provider.key_fetches == 2
-    with pytest.raises(OidcError):
-        await found.verified(web, provider.signed({"sub": "z"}, {}, new_key()), NOW)
+    stranger = provider.signed({"sub": "z"}, {}, new_key())
+    for seconds in (1, 2, 3):  # whoever sends unknown keys does not make us fetch each time
+        with pytest.raises(OidcError, match="unknown_key"):
+            await found.verified(web, stranger, later + timedelta(seconds=seconds))
+    assert provider.key_fetches == 2
+    with pytest.raises(OidcError, match="unknown_key"):
+        await found.verified(web, stranger, later + timedelta(seconds=30))
     assert provider.key_fetches == 3
-    await found.verified(web, provider.signed({"sub": "y"}, {}, provider.key), NOW + timedelta(hours=2))
+    await found.verified(web, new, NOW + timedelta(hours=2))
     assert provider.key_fetches == 4
 
 

@@ -103,7 +103,7 @@ async def test_a_code_of_another_browser_is_refused(world: World) -> None:
         ({"id_token": {"acr": "mosip:idp:acr:knowledge"}}, 502, "bad_acr"),
         ({"userinfo_plain": True}, 502, "unsigned_userinfo"),
         ({"userinfo_status": 401}, 502, "request_refused"),
-        ({"published": []}, 502, "bad_signature"),
+        ({"published": []}, 502, "unknown_key"),
     ],
 )
 async def test_what_goes_wrong_has_a_code_a_sentence_and_no_secret(

@@ -24,25 +24,30 @@ class OidcError(Exception):
     `code` is stable, `text` a sentence for people without personal data. `retryable`: the provider was away or
     overloaded, the same may work later; otherwise the person begins again or an administrator is needed.
 
-    provider_unreachable, provider_failed       (retryable) not reached; reached but broken
+    provider_unreachable, provider_silent,      (retryable) not reached; reached, but no answer; broken
+    provider_failed
     provider_invalid                            its metadata, keys or answers are not what OpenID Connect says
     code_refused                                code unknown, used, expired, or not of this browser (PKCE)
     client_refused, request_refused             our client is not known as we describe it; anything else it refuses
     access_refused                              the person or the provider said no (error on the redirect)
-    bad_signature, bad_issuer, bad_audience,    a token does not prove what it should
-    expired, not_yet_valid, bad_nonce,
-    bad_at_hash, bad_acr, bad_subject,
-    unsigned_userinfo
+    bad_signature, unknown_key, bad_issuer,     a token does not prove what it should
+    bad_audience, expired, not_yet_valid,
+    bad_nonce, bad_at_hash, bad_acr,
+    bad_subject, unsigned_userinfo,
+    undecryptable_userinfo
+
+    `code_kept`: the authorization code has certainly not reached the provider, so it may be sent once more.
     """
 
     def __init__(self, code: str, text: str = "", *, retryable: bool = False) -> None:
         super().__init__(f"OpenID provider: {code}")
         self.code, self.text, self.retryable = code, text or words(code), retryable
+        self.code_kept = False
 
 
 def words(code: str) -> str:
     """What people are told about `code`, in the language of this request."""
-    if code in ("provider_unreachable", "provider_failed"):
+    if code in ("provider_unreachable", "provider_silent", "provider_failed"):
         return _("The identity service can't be reached just now. Please try again in a few minutes.")
     if code == "code_refused":
         return _("This verification has ended or was used already. Please start it again.")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from janani.kernel.secrets import MissingSecret, write_private
 
@@ -46,17 +46,23 @@ def signing_key(path: Path, *, create: bool) -> RSAKey:
     )
 
 
-def jwks(*keys: RSAKey) -> dict[str, Any]:
+def jwks(*keys: RSAKey | ECKey) -> dict[str, Any]:
     """The JWK Set document of the public halves of `keys` (RFC 7517 §5)."""
     return {"keys": [key.as_dict(private=False) for key in keys]}
 
 
-def sign(claims: dict[str, Any], key: RSAKey, *, typ: str = "JWT", alg: str = "RS256", **header: Any) -> str:
+def algorithm_of(key: RSAKey | ECKey) -> str:
+    """How `key` signs: its own `alg`, else RS256 for RSA and ES256 for elliptic curves."""
+    said = key.as_dict(private=False).get("alg")
+    return said if isinstance(said, str) else "ES256" if isinstance(key, ECKey) else "RS256"
+
+
+def sign(claims: dict[str, Any], key: RSAKey | ECKey, *, typ: str = "JWT", alg: str = "RS256", **header: Any) -> str:
     """`claims` as a compact JWS by `key`, with `kid` (and any further `header`) in its header."""
     return jwt.encode({"alg": alg, "typ": typ, "kid": key.kid, **header}, claims, key, algorithms=[alg])
 
 
-def verify(token: str, keys: KeySet | RSAKey, *, algorithms: list[str] | None = None) -> dict[str, Any]:
+def verify(token: str, keys: KeySet | RSAKey | ECKey, *, algorithms: list[str] | None = None) -> dict[str, Any]:
     """The claims of the compact JWS `token`, its signature verified by `keys`.
 
     Only asymmetric algorithms pass (never `none`, never HMAC). The claims themselves are the
