@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,8 +60,9 @@ async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
                 await _teach_registry(client, settings, programme)
                 report("programme in the registry")
             state.save(digest=digest)
-    if demo and settings.registry.here and not state.demo_loaded:
-        await _load_demo(settings, programme)
+    district = programme.folder / "demo" / "district.json"
+    if demo and settings.registry.here and not state.demo_loaded and district.is_file():
+        await _load_demo(settings, district)
         report("demo district")
         state.save(demo_loaded=True)
 
@@ -76,7 +78,7 @@ def welcome(settings: Settings) -> Table:
             table.add_row(f"{settings.portals.url}/{name}")
         return table
     path = programmes.folder(settings.programme) / "demo" / "guide.yaml"
-    rows: list[GuideRow] = programmes.read_yaml(path, list[GuideRow])
+    rows: list[GuideRow] = programmes.read_yaml(path, list[GuideRow]) if path.is_file() else []
     for row in rows:
         table.add_row(settings.portals.url + row.path, row.person, row.national_id, row.hint)
     table.add_row(f"{settings.registry.url}/api", "admin / district", "", "DHIS2 Web API")
@@ -176,14 +178,15 @@ def _routes(settings: Settings, programme: Programme) -> list[dict[str, Any]]:
             "responseTimeoutSeconds": 20,
         }
 
-    codes = programme.registry.routes
-    return [
-        route(codes["identity"], "Relying party service", f"{settings.relying.url}/fetchUserInfo", "relying-token"),
-        route(
-            codes["authorization"], "Identity authorization", f"{settings.relying.url}/authorizations", "relying-token"
-        ),
-        route(codes["phn"], "PHN service", f"{settings.phn.url}/fhir/**", "phn-token"),
-    ]
+    services = {
+        "identity": ("Relying party service", f"{settings.relying.url}/fetchUserInfo", "relying-token"),
+        "authorization": ("Identity authorization", f"{settings.relying.url}/authorizations", "relying-token"),
+        "phn": ("PHN service", f"{settings.phn.url}/fhir/**", "phn-token"),
+    }
+    for role in programme.registry.routes:
+        if role not in services:
+            raise BootstrapFailed(f"programme.yaml: registry.routes has {role!r}; {programmes.nearest(role, services)}")
+    return [route(code, *services[role]) for role, code in programme.registry.routes.items()]
 
 
 async def _register_clients(http_client: httpx.AsyncClient, settings: Settings) -> None:
@@ -256,7 +259,7 @@ def _installation(settings: Settings, programme: Programme, package: dict[str, A
     return {"users": [sync_user], "oAuth2Clients": [portal], "routes": _routes(settings, programme)}
 
 
-async def _load_demo(settings: Settings, programme: Programme) -> None:
-    payload = await asyncio.to_thread(loading.read, programme.folder / "demo" / "district.json")
+async def _load_demo(settings: Settings, district: Path) -> None:
+    payload = await asyncio.to_thread(loading.read, district)
     today = system_clock().astimezone(ZoneInfo(settings.portals.time_zone)).date()
     await loading.send(settings, loading.people_of(payload, today), lambda _: None)

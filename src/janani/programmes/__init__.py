@@ -52,10 +52,10 @@ class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     tracked_entity_type: str
     metadata: str
     stages: dict[str, str]
-    attributes: dict[str, str]
-    elements: dict[str, str]
-    risks: list[Risk]
-    routes: dict[str, str]
+    attributes: dict[str, str] = {}
+    elements: dict[str, str] = {}
+    risks: list[Risk] = []
+    routes: dict[str, str] = {}
 
 
 class RecordRoles(Struct, frozen=True, forbid_unknown_fields=True):
