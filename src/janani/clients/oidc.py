@@ -262,7 +262,7 @@ async def _tokens(
         tokens = msgspec.json.decode(answer.content, type=_Tokens)
     except msgspec.DecodeError as error:
         raise OidcError("provider_invalid") from error
-    if tokens.token_type.lower() not in ("", "bearer"):  # DPoP-bound tokens need a proof with each call, which we don't make
+    if tokens.token_type.lower() not in ("", "bearer"):  # DPoP-bound ones need proofs, which we don't make
         raise OidcError("provider_invalid")
     return tokens
 

@@ -1,21 +1,15 @@
 """Signing keys and signed tokens, by joserfc. No cryptography of our own."""
 
-import base64
-import hashlib
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from janani.kernel.keyfiles import ASYMMETRIC, BadKeyFile, new_pem, read_key
 from janani.kernel.secrets import MissingSecret, write_private
 
-ASYMMETRIC = ["RS256", "PS256", "ES256"]
+__all__ = ["ASYMMETRIC", "algorithm_of", "jwks", "sign", "signing_key", "verify"]
 
 
 def signing_key(path: Path, *, create: bool) -> RSAKey:
@@ -28,22 +22,11 @@ def signing_key(path: Path, *, create: bool) -> RSAKey:
     if not path.exists():
         if not create:
             raise MissingSecret(f"{path} is missing. Put an RSA private key and its certificate there, as PEM.")
-        write_private(path, _new_key_and_certificate(path.stem))
-    pem = path.read_bytes()
-    certificate = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
-    key = RSAKey.import_key(pem[: pem.index(b"-----BEGIN CERTIFICATE")])
-    thumbprint = key.thumbprint()
-    return RSAKey.import_key(
-        key.as_dict(private=True)
-        | {
-            "kid": thumbprint,
-            "use": "sig",
-            "alg": "RS256",
-            "x5c": [base64.b64encode(certificate).decode()],
-            "x5t": _base64url(hashlib.sha1(certificate, usedforsecurity=False).digest()),
-            "x5t#S256": _base64url(hashlib.sha256(certificate).digest()),
-        }
-    )
+        write_private(path, new_pem(path.stem))
+    key = read_key(path)
+    if not isinstance(key, RSAKey):
+        raise BadKeyFile(f"{path} must hold an RSA key.")
+    return key
 
 
 def jwks(*keys: RSAKey | ECKey) -> dict[str, Any]:
@@ -69,26 +52,3 @@ def verify(token: str, keys: KeySet | RSAKey | ECKey, *, algorithms: list[str] |
     caller's to check. Raises joserfc.errors.JoseError (or ValueError when it is no JWS at all).
     """
     return dict(jwt.decode(token, keys, algorithms=algorithms or ASYMMETRIC).claims)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _new_key_and_certificate(name: str) -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"janani {name}")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=730))
-        .sign(key, hashes.SHA256())
-    )
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ) + certificate.public_bytes(serialization.Encoding.PEM)
