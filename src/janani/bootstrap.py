@@ -243,7 +243,7 @@ def _installation(settings: Settings, programme: Programme, package: dict[str, A
         "password": secret(settings.secrets, "sync-password", create=settings.sandbox),
         "userRoles": [{"id": role}],
         "userGroups": [{"id": group}],
-        "organisationUnits": [],
+        "organisationUnits": [{"id": root}],  # it writes what the record says, wherever a woman is in care
         "dataViewOrganisationUnits": [{"id": root}],
         "teiSearchOrganisationUnits": [{"id": root}],
     }

@@ -19,8 +19,9 @@ _NOT_ALLOWED = {403, 404, 409, 501}
 class Source:
     """Reads the registry over its Web API. Units and users are kept for an hour, or until one is unknown."""
 
-    def __init__(self, registry: Dhis2Client, clock: Clock) -> None:
-        self._registry, self._clock = registry, clock
+    def __init__(self, registry: Dhis2Client, clock: Clock, unseen_stage: str = "") -> None:
+        """`unseen_stage`: UID of the programme stage whose events came from the record; they are never seen here."""
+        self._registry, self._clock, self._unseen = registry, clock, unseen_stage
         self._context: Context | None = None
         self._read_at = datetime.min.replace(tzinfo=clock().tzinfo)
         self._lock = asyncio.Lock()
@@ -33,7 +34,12 @@ class Source:
             if error.status == 404:
                 return None
             raise
-        return None if person.get("deleted") else person
+        if person.get("deleted"):
+            return None
+        for enrollment in person.get("enrollments") or () if self._unseen else ():
+            events = enrollment.get("events") or ()
+            enrollment["events"] = [one for one in events if one.get("programStage") != self._unseen]
+        return person
 
     async def context(self, person: dict[str, Any] | None = None) -> Context:
         """What the registry says about itself, knowing the units and users that `person` names where it can."""

@@ -145,9 +145,9 @@ async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str 
     known = await _woman(midwife, uid)
     program = await registry.program(midwife)
     stages = midwife.state.programme.registry.stages
-    labels = {
-        each.id: each for stage in stages.values() for each in forms.all_fields(forms.stage_sections(program, stage))
-    }
+    hidden = frozenset({midwife.state.programme.registry.elements.get("record_origin", "")})
+    sections = [each for stage in stages.values() for each in forms.stage_sections(program, stage, hidden=hidden)]
+    labels = {each.id: each for each in forms.all_fields(sections)}
     attributes = {each.id: each for each in forms.all_fields(forms.attribute_sections(program, hidden=set()))}
     return show(
         midwife,
