@@ -12,6 +12,7 @@ from janani.kernel.jose import signing_key
 from janani.programmes.sri_lanka import check_digit
 from system import System
 
+_PROGRAMME = programmes.load("anc_lk")
 _ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
 
 
@@ -28,8 +29,7 @@ def phn(number: int) -> str:
 
 def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
     """A nested tracked entity: one enrolment, a completed registration and a scheduled visit."""
-    programme = programmes.load("anc_lk")
-    roles, stages = programme.registry.attributes, programme.registry.stages
+    roles, stages = _PROGRAMME.registry.attributes, _PROGRAMME.registry.stages
     unit = "Tnl7qgZh7zL"
     key = f"{prefix}/{number}"
     born = date(1990, 1, 1) + timedelta(days=number)
@@ -44,12 +44,12 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
     values = {"vuDExM32SZ6": last_period.isoformat(), "TRkCMVFhrmr": "1", "NPnDmeGBLsl": "0", "OMe6LMsusv4": "0"}
     return {
         "trackedEntity": uid_of(key),
-        "trackedEntityType": programme.registry.tracked_entity_type,
+        "trackedEntityType": _PROGRAMME.registry.tracked_entity_type,
         "orgUnit": unit,
         "enrollments": [
             {
                 "enrollment": uid_of(f"{key}/enrollment"),
-                "program": programme.registry.program,
+                "program": _PROGRAMME.registry.program,
                 "orgUnit": unit,
                 "status": "ACTIVE",
                 "enrolledAt": (date.today() - timedelta(days=3)).isoformat(),
@@ -79,7 +79,7 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
 def visited(number: int, *, prefix: str = "load") -> dict[str, Any]:
     """The same woman with a whole clinical registration and a visit: about as much as the reference's example."""
     one = person(number, prefix=prefix)
-    elements, stages = programmes.load("anc_lk").registry.elements, programmes.load("anc_lk").registry.stages
+    elements, stages = _PROGRAMME.registry.elements, _PROGRAMME.registry.stages
     registration, visit = one["enrollments"][0]["events"]
     measured = {"height": "156", "weight": "54.5", "bmi": "22.4"}
     registration["dataValues"] += _values(elements, measured)
