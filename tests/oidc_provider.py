@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
-from joserfc import jwt
+from joserfc import jwe, jwt
 from joserfc.jwk import KeySet, RSAKey
 from litestar import Litestar, Request, Response, get, post
 
@@ -83,6 +83,11 @@ class TestProvider:
     assertions: list[Any] = field(default_factory=list)
     published: list[RSAKey] | None = None
     extra_keys: list[dict[str, Any]] = field(default_factory=list)
+    metadata_changes: dict[str, Any] = field(default_factory=dict)
+    pushed: dict[str, dict[str, str]] = field(default_factory=dict)  # request_uri: parameters
+    par_error: tuple[int, Any] | None = None
+    sealing_key: Any = None  # userinfo is a nested JWE for this public key
+    algorithm: str = "RS256"
 
     def expect(self, url_parameters: dict[str, str]) -> None:
         """Gives a code for this authorization request."""
@@ -96,11 +101,13 @@ class TestProvider:
             "token_endpoint": f"{base}/oauth/v2/token",
             "userinfo_endpoint": f"{base}/oidc/userinfo",
             "jwks_uri": f"{self.url}/.well-known/jwks.json",
-        }
+        } | self.metadata_changes
 
     def signed(self, claims: dict[str, Any], changes: dict[str, Any], key: RSAKey) -> str:
         merged = claims | changes
-        return sign({name: value for name, value in merged.items() if value is not None}, key)
+        present = {name: value for name, value in merged.items() if value is not None}
+        bare = RSAKey.import_key({name: one for name, one in key.as_dict(private=True).items() if name != "alg"})
+        return sign(present, bare, alg=self.algorithm)
 
     def app(self) -> Litestar:
         provider = self
@@ -132,15 +139,33 @@ class TestProvider:
             if provider.userinfo_plain:
                 return Response(claims | provider.userinfo)
             signed = provider.signed(claims, provider.userinfo, provider.key)
+            if provider.sealing_key is not None:
+                header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
+                signed = jwe.encrypt_compact(
+                    header, signed, provider.sealing_key, algorithms=["RSA-OAEP-256", "A256GCM"]
+                )
             return Response(signed.encode(), media_type="application/jwt")
 
-        return Litestar([at_esignets_place, at_standard_place, keys, token, userinfo], openapi_config=None)
+        @post("/par")
+        async def par(request: Request[Any, Any, Any]) -> Response[Any]:
+            if provider.par_error:
+                return Response(provider.par_error[1], status_code=provider.par_error[0])
+            form = dict(parse_qsl((await request.body()).decode()))
+            provider.check_assertion(form)
+            name = f"urn:ietf:params:oauth:request_uri:{len(provider.pushed)}"
+            provider.pushed[name] = form
+            return Response({"request_uri": name, "expires_in": 60}, status_code=201)
+
+        return Litestar([at_esignets_place, at_standard_place, keys, token, userinfo, par], openapi_config=None)
+
+    def check_assertion(self, form: dict[str, str]) -> None:
+        keys = KeySet.import_key_set(self.client_keys)
+        self.assertions.append(jwt.decode(form["client_assertion"], keys, algorithms=["RS256", "PS256", "ES256"]))
 
     def answer(self, form: dict[str, str]) -> Response[Any]:
         self.token_calls += 1
         self.forms.append(form)
-        assertion = jwt.decode(form["client_assertion"], KeySet.import_key_set(self.client_keys), algorithms=["RS256"])
-        self.assertions.append(assertion)
+        self.check_assertion(form)
         if self.token_error:
             return Response(self.token_error[1], status_code=self.token_error[0])
         proved = not self.challenge or code_challenge(form.get("code_verifier", "")) == self.challenge

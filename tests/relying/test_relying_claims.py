@@ -10,7 +10,7 @@ import pytest
 
 from janani import programmes
 from janani.programmes import Programme, ProgrammeFault
-from janani.relying import claims
+from janani.relying import claims, filling
 
 TODAY = date(2026, 11, 21)
 PROGRAMME = programmes.load("anc_lk")
@@ -28,7 +28,7 @@ PERSON: dict[str, Any] = {
 
 
 def filled(person: dict[str, Any]) -> dict[str, str]:
-    found = claims.attributes_of(MAPPING, person, today=TODAY, region="LK")
+    found = filling.attributes_of(MAPPING, person, today=TODAY, region="LK")
     return {one.attribute: one.value for one in found}
 
 
@@ -53,8 +53,8 @@ def test_what_she_withholds_stays_empty_and_her_subject_is_kept() -> None:
 
 def test_what_can_not_be_read_is_said() -> None:
     person = PERSON | {"birthdate": "long ago", "individual_id": "8267411571"}
-    found = claims.attributes_of(MAPPING, person, today=TODAY, region="LK")
-    assert claims.unreadable(MAPPING, person, found) == ["birthdate", "individual_id"]
+    found = filling.attributes_of(MAPPING, person, today=TODAY, region="LK")
+    assert filling.unreadable(MAPPING, person, found) == ["birthdate", "individual_id"]
 
 
 def test_only_what_the_form_needs_is_asked_for() -> None:
@@ -96,7 +96,7 @@ def test_a_uid_stands_for_an_attribute_without_a_role(monkeypatch: pytest.Monkey
     )
     monkeypatch.setattr(Programme, "folder", property(lambda _: tmp_path))
     mapping = claims.load(PROGRAMME)
-    [found] = claims.attributes_of(mapping, PERSON, today=TODAY, region="LK")
+    [found] = filling.attributes_of(mapping, PERSON, today=TODAY, region="LK")
     assert msgspec.structs.asdict(found) == {
         "attribute": "cJRtEIOYL0k",
         "value": "Akurana",

@@ -122,13 +122,23 @@ async def test_what_goes_wrong_has_a_code_a_sentence_and_no_secret(
     assert await world.trail() == [("midwife", code)]
 
 
-async def test_when_the_provider_was_away_the_same_state_serves_again(world: World) -> None:
+async def test_a_state_outlives_a_provider_that_was_never_reached(world: World) -> None:
+    world.provider.metadata_changes = {"token_endpoint": "http://127.0.0.1:9/token"}
+    begun = await world.begin()
+    for _ in range(2):
+        away = await world.fetch(code="the-code", state=begun["state"])
+        assert (away.status_code, away.json()["error"]) == (503, "provider_unreachable")
+        assert away.headers["retry-after"] == "30"
+
+
+async def test_a_code_that_may_have_arrived_is_never_sent_again(world: World) -> None:
     begun = await world.begin()
     world.provider.token_error = (503, "")
-    away = await world.fetch(code="the-code", state=begun["state"])
-    assert (away.status_code, away.headers["retry-after"]) == (503, "30")
+    assert (await world.fetch(code="the-code", state=begun["state"])).status_code == 503
     world.provider.token_error = None
-    assert (await world.fetch(code="the-code", state=begun["state"])).status_code == 200
+    again = await world.fetch(code="the-code", state=begun["state"])
+    assert (again.status_code, again.json()["error"]) == (400, "state_unknown")
+    assert world.provider.token_calls == 1
 
 
 async def test_callers_choose_neither_client_nor_page(world: World) -> None:

@@ -7,23 +7,35 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.params import FromPath
 
 from janani.kernel import http, postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import jwks
 from janani.relying import verification
 from janani.relying.party import Party, The, api_token_guard, open_party
-from janani.relying.problems import RelyingProblem, render, render_unforeseen
+from janani.relying.problems import NoSuchClient, RelyingProblem, render, render_unforeseen
 from janani.settings import Settings
 
 PROVIDER_SECONDS = 8  # within the Route's 20 s there are up to three calls, most of them fast
 
 
+_KEY_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+
+
 @get(["/.well-known/jwks.json", "/jwks.json"])
 async def keys(party: The) -> Response[dict[str, Any]]:
-    """The public key of this client, with its certificate (RFC 7517)."""
-    headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
-    return Response(jwks(party.key), headers=headers)
+    """The public keys of every client, with their certificates (RFC 7517); two of one client during a rotation."""
+    found = {key.kid: key for client in party.clients.values() for key in client.public_keys}
+    return Response(jwks(*found.values()), headers=_KEY_HEADERS)
+
+
+@get(["/clients/{name:str}/jwks.json", "/api/publicKeys/{name:str}/jwks.json"])
+async def keys_of_client(party: The, name: FromPath[str]) -> Response[dict[str, Any]]:
+    """The public keys of one client, at an address of ours and at DHIS2's. Raises NoSuchClient."""
+    if name not in party.clients:
+        raise NoSuchClient
+    return Response(jwks(*party.clients[name].public_keys), headers=_KEY_HEADERS)
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -53,7 +65,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     )
     return http.application(
         "relying",
-        [guarded, verification.attributes_schema, keys],
+        [guarded, verification.attributes_schema, keys, keys_of_client],
         render_error=render_unforeseen,
         exception_handlers={RelyingProblem: problem},
         lifespan=[running],

@@ -9,21 +9,18 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx
 import msgspec
-from joserfc.jwk import RSAKey
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from janani import programmes
-from janani.clients.oidc import Client, Provider, ProviderSource
 from janani.kernel import i18n, postgres
 from janani.kernel.clock import Clock
-from janani.kernel.jose import signing_key
 from janani.kernel.secrets import secret
 from janani.programmes import Programme
-from janani.relying import claims
-from janani.relying.claims import ClaimMapping
+from janani.relying import clients
+from janani.relying.clients import RelyingClient
 from janani.relying.problems import BadRequest, Unauthorised
 from janani.settings import Settings
 
@@ -41,9 +38,7 @@ class Party:
     pool: asyncpg.Pool
     http: httpx.AsyncClient
     programme: Programme
-    mapping: ClaimMapping
-    source: ProviderSource
-    key: RSAKey = field(repr=False)
+    clients: dict[str, RelyingClient]
     token: str = field(repr=False)
 
     def now(self) -> datetime:
@@ -54,46 +49,31 @@ class Party:
         """The day it is for the people here."""
         return self.clock().astimezone(ZoneInfo(self.settings.portals.time_zone)).date()
 
-    @property
-    def redirect_uris(self) -> list[str]:
-        """The pages that may receive a code, the default first."""
-        midwife = f"{self.settings.portals.url.rstrip('/')}/midwife/identity/callback"
-        return self.settings.relying.redirect_uris or [midwife]
+    def client(self, *, client_id: str = "", redirect_uri: str = "", name: str = "") -> RelyingClient:
+        """The client that is meant: by name, else by its id at the provider and the page; the first by default.
 
-    def client(self, redirect_uri: str = "") -> Client:
-        """This client as the provider knows it. Raises BadRequest for a redirect URI that is not ours."""
-        if redirect_uri and redirect_uri not in self.redirect_uris:
-            raise BadRequest("other_redirect_uri", i18n._("This page is not registered for verification."))
-        asked = self.mapping.request
-        return Client(
-            client_id=self.settings.relying.client_id,
-            key=self.key,
-            redirect_uri=redirect_uri or self.redirect_uris[0],
-            scope=asked.scope,
-            claims=asked.claims,
-            acr_values=asked.acr_values,
-            extra=asked.parameters,
-        )
-
-    async def provider(self) -> Provider:
-        """The identity provider. Raises OidcError."""
-        return await self.source.provider(self.now())
+        Raises BadRequest for a client or a page that is not ours: callers choose among ours, exactly.
+        """
+        named = [self.clients[name]] if name in self.clients else [] if name else list(self.clients.values())
+        found = [one for one in named if client_id in ("", one.conf.client_id)]
+        if not found:
+            raise BadRequest("other_client", i18n._("This service does not verify for the client that is named."))
+        for one in found:
+            if not redirect_uri or one.accepts(redirect_uri):
+                return one
+        raise BadRequest("other_redirect_uri", i18n._("This page is not registered for verification."))
 
 
 def open_party(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx.AsyncClient) -> Party:
-    """The relying party over an open pool. Raises ProgrammeFault, and MissingSecret in production."""
+    """The relying party over an open pool. Raises RefusesToStart (a fault in its files, a key that is missing)."""
     programme = programmes.load(settings.programme)
-    issuer = settings.esignet.url.rstrip("/")
     return Party(
         settings=settings,
         clock=clock,
         pool=pool,
         http=http,
         programme=programme,
-        mapping=claims.load(programme),
-        # eSignet 1.6.1 names itself without path in discovery and with it in tokens (reference §5.5).
-        source=ProviderSource(http, issuer, token_issuers=(f"{issuer}/v1/esignet",)),
-        key=signing_key(settings.secrets / "relying.pem", create=settings.sandbox),
+        clients=clients.load(settings, programme, http),
         token=secret(settings.secrets, "relying-token", create=settings.sandbox),
     )
 

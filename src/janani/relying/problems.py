@@ -2,6 +2,7 @@
 
 RelyingProblem
 ├─ Unauthorised       401  the Route's token is missing or wrong
+├─ NoSuchClient       404  keys of a client that is not ours
 ├─ BadRequest         400  the call itself is wrong: `bad_request`, `other_client`, `other_redirect_uri`,
 │                           `state_unknown`
 └─ NotVerified        400, 502, 503  the provider refused, can't be trusted, or is away (codes of clients.oidc)
@@ -38,6 +39,13 @@ class Unauthorised(RelyingProblem):
             _("This service answers the registry only."),
             _("Set the Route's auth to api-token with the token of this installation (file relying-token)."),
         )
+
+
+class NoSuchClient(RelyingProblem):
+    """The keys of a client that is not ours were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "unknown_client", _("There is no such client here."), "")
 
 
 class BadRequest(RelyingProblem):

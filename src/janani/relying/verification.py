@@ -12,19 +12,25 @@ import msgspec
 from litestar import Response, get, post
 from msgspec import Struct
 
-from janani.clients.oidc import Identity, OidcError, authorization_request, redeem
+from janani.clients import oidc
+from janani.clients.oidc import Identity, OidcError, redeem
 from janani.kernel.i18n import _
-from janani.relying.claims import Attribute, attributes_of, unreadable, withheld
+from janani.relying.claims import withheld
+from janani.relying.clients import RelyingClient
+from janani.relying.filling import Attribute, attributes_of, patient_of, unreadable
 from janani.relying.party import SQL, Http, Party, The, asked_by, body_of
 from janani.relying.problems import BadRequest, NotVerified
 
 STATE_MINUTES = 10
 ATTRIBUTES_JSON = "application/vnd.dhis2.attributes+json"
+FHIR_JSON = "application/fhir+json"
+VERIFIED = "VERIFIED"
 
 
 class Beginning(Struct, frozen=True):
-    """Body of `POST /authorizations`. Without `redirect_uri` the default page receives the code."""
+    """Body of `POST /authorizations`. Without `client` and `redirect_uri` the first of each is meant."""
 
+    client: str = ""
     redirect_uri: str = ""
     ui_locales: str = ""
 
@@ -41,6 +47,7 @@ class Return(Struct, frozen=True):
     """Body of `POST /fetchUserInfo` (reference §11.2, with what a careful caller adds)."""
 
     code: str = ""
+    client: str = ""
     client_id: str = ""
     redirect_uri: str = ""
     grant_type: str = ""
@@ -54,10 +61,12 @@ class Return(Struct, frozen=True):
 class Verified(Struct, frozen=True, rename="camel"):
     """A verified person as values of tracked entity attributes (application/vnd.dhis2.attributes+json).
 
-    `provider` is the issuer's URL, `verifiedAt` an instant with offset, `subject` her pairwise id. `withheld` are
-    the claims she did not share, `unreadable` those whose value fits no attribute.
+    `status` is VERIFIED (or VERIFIED_OFFLINE), `provider` the issuer's URL, `verifiedAt` an instant with offset,
+    `subject` her pairwise id. `withheld` are the claims she did not share, `unreadable` those whose value fits no
+    attribute.
     """
 
+    status: str
     provider: str
     acr: str
     verified_at: datetime
@@ -71,24 +80,33 @@ class Verified(Struct, frozen=True, rename="camel"):
 async def begin(request: Http, party: The) -> Begun:
     """Begins a verification. Raises BadRequest for another page, NotVerified when the provider is away."""
     body = await body_of(request, Beginning)
-    client, now = party.client(body.redirect_uri), party.now()
+    client = party.client(name=body.client, redirect_uri=body.redirect_uri)
+    extra = {"ui_locales": body.ui_locales} if body.ui_locales else {}
+    made = await opened(party, client, body.redirect_uri, asked_by(request), extra)
+    return Begun(made.url, made.state, STATE_MINUTES * 60)
+
+
+async def opened(
+    party: Party, client: RelyingClient, redirect_uri: str, begun_by: str, extra: dict[str, str]
+) -> oidc.AuthorizationRequest:
+    """An authorization request of `client` that only `begun_by` can finish, within ten minutes. Raises NotVerified."""
+    now, asked = party.now(), client.at(redirect_uri)
     try:
-        provider = await party.provider()
+        made = await oidc.begin(party.http, await client.provider(now), asked, now, **extra)
     except OidcError as error:
         raise NotVerified(error) from error
-    extra = {"ui_locales": body.ui_locales} if body.ui_locales else {}
-    made = authorization_request(provider, client, now, **extra)
     await SQL.sweep(party.pool, now=now)
     await SQL.begin(
         party.pool,
-        state_digest=_digest(made.state),
+        state_digest=digest(made.state),
+        client=client.name,
         nonce=made.nonce,
         code_verifier=made.code_verifier,
-        redirect_uri=client.redirect_uri,
-        begun_by=asked_by(request),
+        redirect_uri=asked.redirect_uri,
+        begun_by=begun_by,
         expires_at=now + timedelta(minutes=STATE_MINUTES),
     )
-    return Begun(made.url, made.state, STATE_MINUTES * 60)
+    return made
 
 
 @post("/fetchUserInfo", status_code=200)
@@ -98,20 +116,14 @@ async def fetch_user_info(request: Http, party: The) -> Response[Any]:
     Raises BadRequest, NotVerified.
     """
     body = await body_of(request, Return)
-    _check(party, body)
-    user = asked_by(request)
-    try:
-        if body.error:  # the provider's page sent the person back without a code
-            raise OidcError("access_refused")
-        identity = await _identity(party, body, user)
-    except OidcError as error:
-        await SQL.note(party.pool, at=party.now(), asked_by=user, outcome=error.code, acr="")
-        raise NotVerified(error) from error
-    await SQL.note(party.pool, at=party.now(), asked_by=user, outcome="verified", acr=identity.acr)
-    if ATTRIBUTES_JSON in request.headers.get("accept", ""):
-        verified = _verified(party, identity)
-        return Response(msgspec.json.encode(verified), media_type=ATTRIBUTES_JSON)
-    shape = identity.claims | {"sub": identity.sub, "iss": identity.issuer, "aud": party.settings.relying.client_id}
+    client, user = _checked(party, body), asked_by(request)
+    client, identity = await finished(party, client, body, user)
+    accept = request.headers.get("accept", "")
+    if ATTRIBUTES_JSON in accept:
+        return Response(msgspec.json.encode(verified_by(party, client, identity)), media_type=ATTRIBUTES_JSON)
+    if FHIR_JSON in accept:
+        return Response(msgspec.json.encode(patient_by(party, client, identity)), media_type=FHIR_JSON)
+    shape = identity.claims | {"sub": identity.sub, "iss": identity.issuer, "aud": client.conf.client_id}
     return Response(shape, headers={"vary": "accept"})
 
 
@@ -121,31 +133,49 @@ def attributes_schema() -> dict[str, Any]:
     return msgspec.json.schema(Verified)
 
 
-def _check(party: Party, body: Return) -> None:
-    """Refuses what this server does not sign for: callers choose neither client nor page (reference §11.6 no. 7)."""
+def _checked(party: Party, body: Return) -> RelyingClient:
+    """The client meant. Refuses what this server does not sign for (reference §11.6 no. 7)."""
     if not body.code and not body.error:
         raise BadRequest("bad_request", _("The code is missing."), _("Start the verification again."))
-    if body.client_id and body.client_id != party.settings.relying.client_id:
-        raise BadRequest("other_client", _("This service verifies for one client only, and not for the one named."))
     if body.grant_type and body.grant_type != "authorization_code":
         raise BadRequest("bad_request", _("Only the authorization code grant is possible here."))
-    party.client(body.redirect_uri)
+    return party.client(client_id=body.client_id, redirect_uri=body.redirect_uri, name=body.client)
 
 
-async def _identity(party: Party, body: Return, user: str) -> Identity:
-    """The identity behind the code. Raises OidcError; then the state is spent, unless the provider was away."""
-    now, digest = party.now(), _digest(body.state)
+async def finished(party: Party, client: RelyingClient, body: Return, user: str) -> tuple[RelyingClient, Identity]:
+    """The client that began and the identity behind the code, noted in the trail. Raises BadRequest, NotVerified."""
+    outcome, acr = "state_unknown", ""
+    try:
+        if body.error:  # the provider's page sent the person back without a code
+            raise OidcError("access_refused")
+        client, identity = await _identity(party, client, body, user)
+        outcome, acr = "verified", identity.acr
+        return client, identity
+    except OidcError as error:
+        outcome = error.code
+        raise NotVerified(error) from error
+    finally:
+        await SQL.note(party.pool, at=party.now(), asked_by=user, client=client.name, outcome=outcome, acr=acr)
+
+
+async def _identity(party: Party, client: RelyingClient, body: Return, user: str) -> tuple[RelyingClient, Identity]:
+    """The identity behind the code. Raises OidcError; then the state is spent, unless the code never left here."""
+    now, state = party.now(), digest(body.state)
+    provider = await client.provider(now)  # before the state is spent: when it is away, the same state serves again
     begun: Any = {"nonce": body.nonce, "code_verifier": body.code_verifier, "redirect_uri": body.redirect_uri}
     if body.state:
-        begun = await SQL.finish(party.pool, state_digest=digest, begun_by=user, now=now)
+        begun = await SQL.finish(party.pool, state_digest=state, begun_by=user, now=now)
         if begun is None:
             text = _("This verification has ended or was used already. Please start it again.")
             raise BadRequest("state_unknown", text, _("Start the verification again."))
+        if begun["client"] != client.name and begun["client"] in party.clients:
+            client = party.clients[begun["client"]]
+            provider = await client.provider(now)
     try:
-        return await redeem(
+        identity = await redeem(
             party.http,
-            await party.provider(),
-            party.client(begun["redirect_uri"] or ""),
+            provider,
+            client.at(begun["redirect_uri"] or ""),
             code=body.code,
             nonce=begun["nonce"],
             code_verifier=begun["code_verifier"],
@@ -153,15 +183,18 @@ async def _identity(party: Party, body: Return, user: str) -> Identity:
             issuer=body.iss,
         )
     except OidcError as error:
-        if body.state and error.retryable:
-            await SQL.begin(party.pool, state_digest=digest, begun_by=user, **dict(begun))
+        if body.state and error.code_kept:
+            await SQL.begin(party.pool, state_digest=state, begun_by=user, **dict(begun))
         raise
+    return client, identity
 
 
-def _verified(party: Party, identity: Identity) -> Verified:
-    mapping, claims = party.mapping, identity.claims | {"sub": identity.sub}
+def verified_by(party: Party, client: RelyingClient, identity: Identity) -> Verified:
+    """`identity` as attributes of the registry, by the client's mapping."""
+    mapping, claims = client.mapping, identity.claims | {"sub": identity.sub}
     filled = attributes_of(mapping, claims, today=party.today(), region=party.programme.phone_region)
     return Verified(
+        status=VERIFIED,
         provider=identity.issuer,
         acr=identity.acr,
         verified_at=party.now(),
@@ -172,5 +205,13 @@ def _verified(party: Party, identity: Identity) -> Verified:
     )
 
 
-def _digest(state: str) -> bytes:
+def patient_by(party: Party, client: RelyingClient, identity: Identity) -> dict[str, Any]:
+    """`identity` as a FHIR Patient, by the client's mapping; its `meta.source` is the provider."""
+    claims = identity.claims | {"sub": identity.sub}
+    patient = patient_of(client.mapping, claims, today=party.today(), region=party.programme.phone_region)
+    return patient | {"meta": {"source": identity.issuer}}
+
+
+def digest(state: str) -> bytes:
+    """What of a secret is kept in the database."""
     return hashlib.sha256(state.encode()).digest()

@@ -53,22 +53,10 @@ async def both(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, htt
 async def signed_in(begun: dict[str, Any], browser: httpx.AsyncClient, person: str, *shared: str) -> str:
     """What eSignet's page does with the authorization request, for a person who shares these claims; the code."""
     asked = dict(parse_qsl(urlsplit(begun["authorization_url"]).query))
-    return await Wire(browser).code(
-        *shared,
-        person=person,
-        clientId=asked["client_id"],
-        scope=asked["scope"],
-        redirectUri=asked["redirect_uri"],
-        acrValues=asked["acr_values"],
-        claims=msgspec.json.decode(asked["claims"]),
-        nonce=asked["nonce"],
-        state=asked["state"],
-        codeChallenge=asked["code_challenge"],
-        codeChallengeMethod=asked["code_challenge_method"],
-        prompt=asked["prompt"],
-        display=asked["display"],
-        claimsLocales=asked["claims_locales"],
-    )
+    wire = Wire(browser)
+    answer = await wire.par_oauth_details(asked["client_id"], asked["request_uri"])  # our eSignet offers PAR
+    assert not codes(answer), answer.text
+    return await wire.finish(*shared, person=person)
 
 
 async def fetched(route: httpx.AsyncClient, **body: Any) -> httpx.Response:
