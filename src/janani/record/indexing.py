@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -13,6 +14,7 @@ from janani.record import dates, definitions
 from janani.record.definitions import Parameter
 
 Resource = dict[str, Any]
+Steps = tuple[tuple[str, str], ...]
 _LOCAL = re.compile(r"^(?:https?://.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 _MAX_STRING = 200
 
@@ -71,9 +73,11 @@ class Rows(Struct):
 def rows(resource: Resource, base_url: str) -> Rows:
     """The index rows of `resource`; absolute references below `base_url` are to this store."""
     found = Rows()
-    for parameter in definitions.parameters(resource["resourceType"]).values():
-        if parameter.steps:
-            _WRITERS[parameter.kind](found, parameter, list(_values(resource, parameter)), base_url)
+    places = _places(resource["resourceType"])
+    for parameter, steps in _present(resource, places):
+        values = _at(resource, steps)
+        if values:
+            _WRITERS[parameter.kind](found, parameter, values, base_url)
     for name in ("tokens", "references", "dates", "strings", "quantities"):
         setattr(found, name, list(dict.fromkeys(getattr(found, name))))
     return found
@@ -86,7 +90,8 @@ def compartment(resource: Resource, base_url: str) -> list[str]:
     found = (
         local_reference(value, base_url)
         for parameter in definitions.about(resource["resourceType"])
-        for value in _values(resource, parameter)
+        for steps in parameter.steps
+        for value in _at(resource, steps)
     )
     return sorted({reference[1] for reference in found if reference is not None and reference[0] == "Patient"})
 
@@ -108,12 +113,57 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())[:_MAX_STRING]
 
 
-def _values(resource: Resource, parameter: Parameter) -> Iterator[Any]:
-    for steps in parameter.steps:
-        values: Iterable[Any] = (resource,)
-        for name, bracket in steps:
+class _Places(NamedTuple):
+    """The search parameters' paths of a type by their first element, so that absent elements cost nothing."""
+
+    always: list[tuple[Parameter, Steps]]
+    named: dict[str, list[tuple[Parameter, Steps]]]
+    choices: list[tuple[str, Parameter, Steps]]
+
+
+@cache
+def _places(resource_type: str) -> _Places:
+    places = _Places([], {}, [])
+    for parameter in definitions.parameters(resource_type).values():
+        for steps in parameter.steps:
+            name, bracket = steps[0]
+            if bracket == "exists":
+                places.always.append((parameter, steps))
+            elif bracket == "x":
+                places.choices.append((name, parameter, steps))
+            else:
+                typed = bracket and "=" not in bracket
+                element = name + bracket[0].upper() + bracket[1:] if typed else name
+                places.named.setdefault(element, []).append((parameter, steps))
+    return places
+
+
+def _present(resource: Resource, places: _Places) -> Iterator[tuple[Parameter, Steps]]:
+    """The paths that may lead somewhere in `resource`."""
+    yield from places.always
+    for element in resource:
+        yield from places.named.get(element, ())
+    for name, parameter, steps in places.choices:
+        if any(element.startswith(name) for element in resource):
+            yield parameter, steps
+
+
+def _at(resource: Resource, steps: Steps) -> list[Any]:
+    """The values at the end of a path."""
+    values: list[Any] = [resource]
+    for name, bracket in steps:
+        if bracket:
             values = [child for value in values for child in _children(value, name, bracket)]
-        yield from values
+            continue
+        found: list[Any] = []
+        for value in values:
+            child = value.get(name) if isinstance(value, dict) else None
+            if isinstance(child, list):
+                found += [item for item in child if item is not None]
+            elif child is not None:
+                found.append(child)
+        values = found
+    return values
 
 
 def _children(value: Any, name: str, bracket: str) -> Iterator[Any]:
@@ -125,7 +175,7 @@ def _children(value: Any, name: str, bracket: str) -> Iterator[Any]:
         return
     if bracket == "x":
         found = [value[key] for key in value if key.startswith(name) and key[len(name) :][:1].isupper()]
-    elif "=" in bracket or not bracket:
+    elif "=" in bracket:
         found = [value[name]] if name in value else []
     else:
         key = name + bracket[0].upper() + bracket[1:]

@@ -5,9 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from janani.record import indexing
-
-Resource = dict[str, Any]
 _CONDITIONAL = re.compile(r"^[A-Z][A-Za-z]+\?.+")
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 
@@ -24,43 +21,41 @@ def conditional(resource: Any) -> set[str]:
     return {text for text in _texts(resource) if _CONDITIONAL.match(text)}
 
 
-def rewritten(value: Any, links: Mapping[str, str], criteria: Mapping[str, str], *, key: str = "") -> Any:
+def rewritten(value: Any, links: Mapping[str, str], criteria: Mapping[str, str], unknown: set[str]) -> Any:
     """`value` with placeholders, wherever they stand, and references replaced.
 
     Args:
         links: full URL (or relative URL) of a bundle entry → "Type/id".
         criteria: conditional reference as written → "Type/id".
+        unknown: gets the placeholders that are referred to and no entry of the bundle has as its full URL.
     """
-    if isinstance(value, dict):
-        return {name: rewritten(child, links, criteria, key=name) for name, child in value.items()}
     if isinstance(value, list):
-        return [rewritten(child, links, criteria, key=key) for child in value]
-    if not isinstance(value, str):
-        return value
-    if key == "reference":
-        return criteria.get(value) or links.get(value, value)
-    return links.get(value, value) if value.startswith(_PLACEHOLDER) else value
-
-
-def placeholders(resource: Any) -> set[str]:
-    """The placeholders that are still referred to: no entry of the bundle has that full URL."""
-    return {text for text in _texts(resource) if text.startswith(_PLACEHOLDER)}
-
-
-def local(resource: Any, base_url: str) -> set[tuple[str, str]]:
-    """Type and id of everything in this store that `resource` refers to."""
-    found = (indexing.local_reference({"reference": text}, base_url) for text in _texts(resource))
-    return {reference for reference in found if reference is not None}
+        return [rewritten(child, links, criteria, unknown) for child in value]
+    if not isinstance(value, dict):
+        return links.get(value, value) if isinstance(value, str) and value.startswith(_PLACEHOLDER) else value
+    made = {}
+    for name, child in value.items():
+        if isinstance(child, (dict, list)):
+            child = rewritten(child, links, criteria, unknown)
+        elif isinstance(child, str) and name == "reference":
+            child = criteria.get(child) or links.get(child, child)
+            if child.startswith(_PLACEHOLDER):
+                unknown.add(child)
+        elif isinstance(child, str) and child.startswith(_PLACEHOLDER):
+            child = links.get(child, child)
+        made[name] = child
+    return made
 
 
 def _texts(value: Any) -> Iterator[str]:
     """The text of every `reference` element in `value`."""
-    if isinstance(value, dict):
-        for name, child in value.items():
-            if name == "reference" and isinstance(child, str):
-                yield child
-            else:
-                yield from _texts(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _texts(child)
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            text = node.get("reference")
+            if isinstance(text, str):
+                yield text
+            waiting += [child for child in node.values() if isinstance(child, (dict, list))]
+        elif isinstance(node, list):
+            waiting += [child for child in node if isinstance(child, (dict, list))]

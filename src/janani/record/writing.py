@@ -120,10 +120,10 @@ class Writer(Struct):
         changes.check_preconditions(change, before)
         if change.method == "DELETE" or (change.method == "POST" and change.found):
             return None
+        unknown: set[str] = set()
         content: Resource = references.rewritten(
-            changes.next_content(change, before), inside.full_urls, inside.conditional
+            changes.next_content(change, before), inside.full_urls, inside.conditional, unknown
         )
-        unknown = references.placeholders(content)
         if unknown:
             text = (
                 f"HAPI-0541: Unable to satisfy placeholder ID {min(unknown)} found in resource of type: {change.type}"
