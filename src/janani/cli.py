@@ -15,6 +15,7 @@ from rich.console import Console
 from janani import __version__, assembly, bootstrap, checks, loading
 from janani import settings as configuration
 from janani.kernel.telemetry import configure_logs
+from janani.keys_desk import keys
 from janani.mapping_desk import mapping
 from janani.settings import PARTS, Settings
 
@@ -22,6 +23,7 @@ app = App(name="janani", help="A mother's record, from the midwife to her own ph
 sync = App(name="sync", help="The agent that carries changes from the registry to the record.")
 app.command(sync)
 app.command(mapping)
+app.command(keys)
 
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)

@@ -127,11 +127,14 @@ def load(settings: Settings, programme: Programme, http: httpx.AsyncClient) -> d
 
     Raises InvalidClients, dhis_conf.InvalidConf, BadKeyFile, ProgrammeFault, and MissingSecret in production.
     """
-    found = configured(settings)
+    found, keys = configured(settings), rings(settings)
+    return {name: _running(settings, programme, http, name, conf, keys[name]) for name, conf in found.items()}
+
+
+def rings(settings: Settings) -> dict[str, KeyRing]:
+    """The signing keys of every client, by its name. Raises as `load`."""
     passwords = _conf_passwords(settings)
-    return {
-        name: _running(settings, programme, http, name, conf, passwords.get(name, "")) for name, conf in found.items()
-    }
+    return {name: _ring(settings, conf, passwords.get(name, "")) for name, conf in configured(settings).items()}
 
 
 def configured(settings: Settings) -> dict[str, ClientFile]:
@@ -208,18 +211,11 @@ def _meant(message: str) -> str:
     return f"; {nearest(word, ClientFile.__struct_fields__)}" if word else ""
 
 
-def _running(
-    settings: Settings,
-    programme: Programme,
-    http: httpx.AsyncClient,
-    name: str,
-    conf: ClientFile,
-    password: str,
-) -> RelyingClient:
+def _ring(settings: Settings, conf: ClientFile, password: str) -> KeyRing:
     folder = settings.folder
     if conf.key_password_file:
         password = _password(folder / conf.key_password_file)
-    ring = KeyRing(
+    return KeyRing(
         folder / conf.key,
         create=settings.sandbox,
         also=tuple(folder / one for one in conf.also_publish),
@@ -228,6 +224,12 @@ def _running(
         alg=conf.alg,
         kid=conf.key_id,
     )
+
+
+def _running(
+    settings: Settings, programme: Programme, http: httpx.AsyncClient, name: str, conf: ClientFile, ring: KeyRing
+) -> RelyingClient:
+    folder = settings.folder
     decryption = KeyRing(folder / conf.decryption_key, create=settings.sandbox) if conf.decryption_key else None
     return RelyingClient(
         name=name,
