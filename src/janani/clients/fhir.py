@@ -88,6 +88,24 @@ class FhirClient:
                 return
             bundle = await self._get(self._below_base(following))
 
+    async def history(self, parameters: Parameters = ()) -> AsyncIterator[Resource]:
+        """The entries of the whole server's history, newest first, of all pages (§http 3.1.0.13).
+
+        An entry has `request`, `response` and, unless it is a deletion, `resource`.
+        """
+        bundle = await self._get("/_history", parameters)
+        for _ in range(_MAX_PAGES):
+            for entry in bundle.get("entry", ()):
+                yield entry
+            following = next((link["url"] for link in bundle.get("link", ()) if link["relation"] == "next"), None)
+            if following is None:
+                return
+            bundle = await self._get(self._below_base(following))
+
+    async def vread(self, resource_type: str, resource_id: str, version: int) -> Resource:
+        """One version (§http 3.1.0.3). Raises FhirError 404, 410."""
+        return await self._get(f"/{resource_type}/{quote(resource_id)}/_history/{version}")
+
     async def get(self, path: str, parameters: Parameters = ()) -> Resource:
         """Any GET below the base, for example "/metadata"."""
         return await self._get(path, parameters)

@@ -32,7 +32,7 @@ _INTERACTIONS: dict[str, tuple[Interaction, Literal["C", "U", "D"]]] = {
 }
 
 
-AUDIT = "AuditEvent"
+AUDIT = history.AUDIT
 """The type that can be added to and read, but not changed."""
 
 

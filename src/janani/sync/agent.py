@@ -17,6 +17,7 @@ from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError, Issue
 from janani.kernel.telemetry import log
 from janani.sync import delivery
+from janani.sync.back.ours import Ours
 from janani.sync.delivery import Delivered
 from janani.sync.feed import Feed
 from janani.sync.gate import Bell, Gate
@@ -72,10 +73,11 @@ class Agent:
         *,
         workers: int,
         attempts: int,
+        ours: Ours | None = None,
     ) -> None:
         self._source, self._target, self._mapper = source, target, mapper
         self._queue, self._feed, self._bell = queue, feed, bell
-        self._workers, self._attempts = workers, attempts
+        self._workers, self._attempts, self._ours = workers, attempts, ours
         self._bundles = mapper.table.identifiers["bundle"]
         self.registry, self.record = Gate(), Gate()
         self.metrics = Metrics()
@@ -170,6 +172,8 @@ class Agent:
         if before is None and claim.attempts > 1 and await self._target.holds(mapped.patient_own):
             # An earlier try may have reached the record before a kill: her Patient there has the own identifier.
             before = Delivered("", {})
+        if self._ours is not None:
+            before = await self._ours.before(person, mapped, before)
         delivered, entries = await self._send(mapped, before)
         outcome = "delivered" if entries else "unchanged"
         await self._finish(claim, delivered, entries, outcome)

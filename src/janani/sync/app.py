@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
@@ -21,9 +22,18 @@ from janani.kernel.telemetry import metrics
 from janani.settings import Settings
 from janani.sync import mapping, operations
 from janani.sync.agent import Agent
+from janani.sync.back import definition
+from janani.sync.back.clinic import Clinic, Wires
+from janani.sync.back.definition import Definition
+from janani.sync.back.edits import Edits
+from janani.sync.back.feed import RecordFeed
+from janani.sync.back.ours import Ours
+from janani.sync.back.sorting import Sorter
+from janani.sync.back.worker import WriteBack
 from janani.sync.feed import Feed
 from janani.sync.gate import Bell
 from janani.sync.mapping import Mapper
+from janani.sync.mapping.back import Back
 from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
 from janani.sync.queue import Queue
 from janani.sync.source import Source
@@ -31,6 +41,8 @@ from janani.sync.target import Target
 
 REGISTRY_SECONDS = 15
 RECORD_SECONDS = 20
+BACK_SECONDS = 2.0
+"""Pause between looks at what is new in the record."""
 
 
 class Sync(Struct):
@@ -43,6 +55,7 @@ class Sync(Struct):
     clock: Clock
     jwks: dict[str, Any]
     token: str
+    back: WriteBack | None = None
 
 
 The = NamedDependency[Sync]
@@ -90,12 +103,14 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     Raises ProgrammeFault (with file and line) for a mapping that is wrong, MissingSecret.
     """
     mapper = mapping.compile(programmes.load(settings.programme))
+    written_back = definition.read(mapper.programme, mapper.catalogue)
 
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with _opened(settings, clock, mapper) as sync, sync.agent.running():
+        async with _opened(settings, clock, mapper, written_back) as sync, sync.agent.running():
             app.state.sync = sync
-            yield
+            async with sync.back.running() if sync.back else contextlib.nullcontext():
+                yield
 
     async def provide_sync(state: State) -> Sync:
         sync: Sync = state.sync
@@ -112,7 +127,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: Settings, clock: Clock, mapper: Mapper) -> AsyncIterator[Sync]:
+async def _opened(
+    settings: Settings, clock: Clock, mapper: Mapper, written_back: Definition | None
+) -> AsyncIterator[Sync]:
     """The agent with all it needs, not yet at work. One connection is kept: its process id holds the leases."""
     pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=settings.sync.workers + 4)
     try:
@@ -125,21 +142,59 @@ async def _opened(settings: Settings, clock: Clock, mapper: Mapper) -> AsyncIter
             registry, bell = _registry(settings, to_registry), Bell()
             program = mapper.programme.registry.program
             feed = Feed(registry, pool, bell, clock, program, settings.sync.poll_seconds)
+            record, ours = _record(settings, to_record, clock), Ours(pool) if written_back else None
+            stage = written_back.stage if written_back else ""
+            source = Source(registry, clock, settings.sync.registry_username, stage)
             agent = Agent(
-                Source(registry, clock),
-                Target(_record(settings, to_record, clock), pool, mapper.table.identifiers["bundle"]),
+                source,
+                Target(record, pool, mapper.table.identifiers["bundle"]),
                 mapper,
                 Queue(pool, clock, holder),
                 feed,
                 bell,
                 workers=settings.sync.workers,
                 attempts=settings.sync.attempts,
+                ours=ours,
             )
             key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
             token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
-            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token)
+            back = None
+            if written_back and ours:
+                back = _write_back(Wiring(registry, record, pool, mapper, written_back, clock), ours, source)
+            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, back)
     finally:
         await pool.close()
+
+
+class Wiring(Struct):
+    """What the way back is made of."""
+
+    registry: Dhis2Client
+    record: FhirClient
+    pool: Any
+    mapper: Mapper
+    definition: Definition
+    clock: Clock
+
+
+def _write_back(given: Wiring, ours: Ours, source: Source) -> WriteBack:
+    mapper, bell = given.mapper, Bell()
+    back = Back(mapper.programme, mapper.table, mapper.catalogue)
+    wires = Wires(
+        given.registry,
+        given.record,
+        given.pool,
+        back,
+        given.definition,
+        Sorter(back, mapper.table.identifiers),
+        mapper.table.identifiers,
+        {uid: role for role, uid in mapper.programme.registry.stages.items()},
+        ZoneInfo(mapper.table.zone),
+        given.clock,
+    )
+    feed = RecordFeed(given.record, given.pool, wires.sorter, ours, bell, given.clock, BACK_SECONDS)
+    clinic = Clinic(wires)
+    return WriteBack(feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock)
 
 
 def _registry(settings: Settings, client: Any) -> Dhis2Client:

@@ -19,9 +19,15 @@ _NOT_ALLOWED = {403, 404, 409, 501}
 class Source:
     """Reads the registry over its Web API. Units and users are kept for an hour, or until one is unknown."""
 
-    def __init__(self, registry: Dhis2Client, clock: Clock, unseen_stage: str = "") -> None:
-        """`unseen_stage`: UID of the programme stage whose events came from the record; they are never seen here."""
-        self._registry, self._clock, self._unseen = registry, clock, unseen_stage
+    def __init__(self, registry: Dhis2Client, clock: Clock, own_user: str = "", unseen_stage: str = "") -> None:
+        """What the sync wrote back is not seen here as the registry's word.
+
+        Args:
+            own_user: name of the user that the sync is; a change of its own is nobody's.
+            unseen_stage: UID of the programme stage whose events came from the record.
+        """
+        self._registry, self._clock = registry, clock
+        self._own_user, self._unseen = own_user, unseen_stage
         self._context: Context | None = None
         self._read_at = datetime.min.replace(tzinfo=clock().tzinfo)
         self._lock = asyncio.Lock()
@@ -38,8 +44,18 @@ class Source:
             return None
         for enrollment in person.get("enrollments") or () if self._unseen else ():
             events = enrollment.get("events") or ()
-            enrollment["events"] = [one for one in events if one.get("programStage") != self._unseen]
+            seen = [one for one in events if one.get("programStage") != self._unseen]
+            enrollment["events"] = [self._by_people(one) for one in seen]
         return person
+
+    def _by_people(self, event: dict[str, Any]) -> dict[str, Any]:
+        """`event` as last changed by a person: the sync's own change of a value makes it nobody else's."""
+        if (event.get("updatedBy") or {}).get("username") != self._own_user:
+            return event
+        changes = [one for one in event.get("dataValues") or () if (one.get("updatedBy") or {}).get("uid")]
+        theirs = [one for one in changes if one["updatedBy"].get("username") != self._own_user]
+        last = max(theirs, key=lambda one: str(one.get("updatedAt", "")), default=None)
+        return event | {"updatedBy": last["updatedBy"] if last else event.get("createdBy")}
 
     async def context(self, person: dict[str, Any] | None = None) -> Context:
         """What the registry says about itself, knowing the units and users that `person` names where it can."""

@@ -1,0 +1,166 @@
+"""Brings back what someone changed in a resource that the registry had delivered, under the rule of its field."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from janani.clients.dhis2 import Dhis2Error
+from janani.clients.fhir import FhirError
+from janani.kernel import postgres
+from janani.sync.back import event as events
+from janani.sync.back.clinic import Clinic, Wires, imported
+from janani.sync.back.judging import Verdict, judge
+from janani.sync.back.ours import Ours, texts_of
+from janani.sync.mapping.values import condition_on
+from janani.sync.source import Source as Registry
+
+_queries = postgres.queries("janani.sync.back")
+_KEPT = ("event", "status", "program", "programStage", "enrollment", "orgUnit", "occurredAt", "scheduledAt")
+Json = dict[str, Any]
+Texts = dict[str, str]
+
+
+class Edit(Struct, frozen=True):
+    """An edit: the resource, the event and end of the name that the registry delivered it under, the versions."""
+
+    source: str
+    name: str
+    version: int
+    first: int
+    verdict: str = ""
+
+
+class Edits:
+    """Raises Dhis2Error, FhirError, Refused."""
+
+    def __init__(self, wires: Wires, clinic: Clinic, ours: Ours, registry: Registry) -> None:
+        self._, self._clinic, self._ours, self._registry = wires, clinic, ours, registry
+
+    async def bring(self, edit: Edit) -> str:
+        """Settles one edit; says what became of it."""
+        uid, _, rest = edit.name.partition("-")
+        try:
+            event = await self._.registry.get(f"/tracker/events/{uid}", {"fields": "*"})
+        except Dhis2Error as error:
+            if error.status in (404, 410):
+                return "nothing"
+            raise
+        resource, current = await self._version(edit.source, edit.version), await self._version(edit.source, 0)
+        if event.get("deleted") or resource is None or current is None:
+            return "nothing"
+        stands = current.get("meta", {}).get("versionId") == resource.get("meta", {}).get("versionId")
+        if rest == "referral":
+            return await self._answered(edit, event, resource, stands)
+        role = self._.roles.get(event.get("programStage", ""), "")
+        said, refused = self._texts(resource, role)
+        if refused:
+            return await self._in_words(edit, event, resource, refused, stands)
+        base, _ = self._texts(await self._version(edit.source, edit.first - 1) if edit.first > 1 else None, role)
+        return await self._settle(edit, event, base, said, resource, stands)
+
+    async def _settle(self, edit: Edit, event: Json, base: Texts, said: Texts, resource: Json, stands: bool) -> str:
+        texts, zone = texts_of(event), (await self._registry.context()).zone
+        changed_at = {one["dataElement"]: one.get("updatedAt") for one in event.get("dataValues") or ()}
+        record_at = _instant(resource.get("meta", {}).get("lastUpdated"), self._.zone)
+        verdicts: dict[str, Verdict] = {}
+        for uid in sorted({*base, *said}):
+            ours, theirs = texts.get(uid), said.get(uid)
+            if edit.verdict and ours != theirs:
+                verdicts[uid] = "record" if edit.verdict == "record" else "registry"
+                continue
+            registry_at = _instant(changed_at.get(uid), zone)  # type: ignore[arg-type]
+            rule = self._.definition.rule(uid)
+            verdicts[uid] = judge(base.get(uid), ours, theirs, rule, registry_at, record_at)
+        return await self._do(edit, event, texts, said, verdicts, stands)
+
+    async def _do(
+        self, edit: Edit, event: Json, texts: Texts, said: Texts, verdicts: Mapping[str, Verdict], stands: bool
+    ) -> str:
+        person, key = event["trackedEntity"], self._key(edit)
+        to_registry = {uid: said.get(uid) for uid, verdict in verdicts.items() if verdict == "record"}
+        if to_registry:
+            now = {uid: text for uid, text in {**texts, **to_registry}.items() if text is not None}
+            await self._ours.say(person, {event["event"]: now})
+            if stands:  # before the import: its change must find that the record says so already
+                await self._ours.hold(person, key, event["event"], {uid: now.get(uid, "") for uid in verdicts})
+            values = [{"dataElement": uid, "value": text} for uid, text in sorted(to_registry.items())]
+            await imported(
+                self._.registry, {name: event[name] for name in _KEPT if event.get(name)} | {"dataValues": values}
+            )
+            texts = now
+        await self._ask(edit, event, texts, said, verdicts)
+        if "ask" in verdicts.values():
+            if stands:
+                await self._ours.hold(person, key, event["event"], {uid: texts.get(uid, "") for uid in verdicts})
+            return "asked"
+        if "registry" in verdicts.values():
+            await self._ours.resend(person, key, self._.clock())
+            return "set_right"
+        if not to_registry:
+            return "unchanged"
+        return "changed"
+
+    async def _ask(self, edit: Edit, event: Json, texts: Texts, said: Texts, verdicts: Mapping[str, Verdict]) -> None:
+        for uid, verdict in verdicts.items():
+            place = {"event": event["event"], "element": uid, "now": self._.clock()}
+            if verdict != "ask":
+                decided = "record" if verdict == "record" else "registry"
+                await _queries.close_conflicts_of(self._.pool, decided=decided, **place)
+                continue
+            words = {"registry_text": texts.get(uid), "record_text": said.get(uid)}
+            await _queries.ask(self._.pool, source=edit.source, person=event["trackedEntity"], **place, **words)
+
+    async def _answered(self, edit: Edit, event: Json, request: Json, stands: bool) -> str:
+        """A clinic's answer to a referral: an event of its own, since the referral itself is the midwife's."""
+        if not self._.definition.answer:
+            return "nothing"
+        notes = [str(one["text"]) for one in request.get("note") or () if one.get("text")]
+        text = "\n".join(notes) or str(request.get("status", ""))
+        return await self._beside(edit, event, request, {self._.definition.answer: text}, stands, texts_of(event))
+
+    async def _in_words(self, edit: Edit, event: Json, resource: Json, refused: list[str], stands: bool) -> str:
+        """What no value can say, a problem that was closed for example: in words, and the value stays."""
+        place, said = self._.definition.words.get(resource["resourceType"], ""), events.sentence(resource)
+        texts = texts_of(event)
+        mine = {uid: texts.get(uid, "") for uid, code in self._.definition.names.items() if code in refused}
+        if not place or not said:
+            await _queries.unread(self._.pool, source=edit.source, whats=[f"{resource['resourceType']} {refused[0]}"])
+            return "unread"
+        return await self._beside(edit, event, resource, {place: said}, stands, mine)
+
+    async def _beside(self, edit: Edit, event: Json, resource: Json, texts: Texts, stands: bool, held: Texts) -> str:
+        if stands:
+            await self._ours.hold(event["trackedEntity"], self._key(edit), event["event"], held)
+        on = events.day_of({"meta": resource.get("meta", {}), "resourceType": ""}, self._.zone)
+        return await self._clinic.write(edit.source, "", on, texts, [edit.source], person=event["trackedEntity"])
+
+    def _texts(self, resource: Json | None, role: str) -> tuple[Texts, list[str]]:
+        refused: list[str] = []
+        if resource is None:
+            return {}, refused
+        found = self._.back.read(resource, role, lambda field, reason: refused.append(field))
+        return {one.uid: one.text for one in found}, refused
+
+    async def _version(self, source: str, version: int) -> Json | None:
+        """One version of a resource, the current one for 0; None when it is gone."""
+        kind, _, id_ = source.partition("/")
+        try:
+            return await (self._.record.vread(kind, id_, version) if version else self._.record.read(kind, id_))
+        except FhirError as error:
+            if error.status in (404, 410):
+                return None
+            raise
+
+    def _key(self, edit: Edit) -> str:
+        return condition_on(edit.source.partition("/")[0], self._.identifiers["value"], edit.name)
+
+
+def _instant(text: str | None, zone: ZoneInfo) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=zone)

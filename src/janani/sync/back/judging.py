@@ -1,0 +1,36 @@
+"""Who is right about a value that the registry and the record may both have changed. Pure."""
+
+from datetime import datetime
+from typing import Literal
+
+from janani.sync.back.definition import Rule
+
+Verdict = Literal["same", "registry", "record", "ask"]
+
+
+def judge(
+    base: str | None,
+    registry: str | None,
+    record: str | None,
+    rule: Rule,
+    registry_at: datetime | None,
+    record_at: datetime | None,
+) -> Verdict:
+    """Whose word stands. None stands for "says nothing".
+
+    Args:
+        base: what both last agreed on.
+        rule: decides only when both differ from it.
+        registry_at, record_at: when each was changed; without both, `newest` asks.
+    """
+    if registry == record:
+        return "same"
+    if registry == base:
+        return "record"
+    if record == base:
+        return "registry"
+    if rule == "newest":
+        if registry_at is None or record_at is None:
+            return "ask"
+        return "record" if record_at > registry_at else "registry"
+    return rule

@@ -1,0 +1,107 @@
+"""What the sync itself said, and what it must not say again: kept with every delivery, read when words come back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from janani.kernel import postgres
+from janani.sync import delivery
+from janani.sync.back.sorting import digest
+from janani.sync.delivery import Delivered
+from janani.sync.mapping import Mapped
+
+_queries = postgres.queries("janani.sync.back")
+_KEPT = 6  # digests of one value: more than its changes between two looks at the record
+
+Said = dict[str, dict[str, str]]
+Values = Mapping[str, Mapping[str, str]]
+
+
+class Ours:
+    """The forward way's side of write-back."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def before(self, person: Mapping[str, Any], mapped: Mapped, before: Delivered | None) -> Delivered | None:
+        """Notes what is about to be said of `person`; what was delivered `before`, so that what is held is not sent.
+
+        Called before a delivery, so that no word of the sync is ever unknown to it.
+        """
+        values = values_of(person)
+        await self.say(mapped.person, values)
+        return before if before is None else await self._settled(mapped, values, before)
+
+    async def say(self, person: str, values: Values) -> None:
+        """Notes the texts of events of `person`, in one statement, when any is new."""
+        known = {row["event"]: row["digests"] async for row in _queries.said_of_person(self._pool, person=person)}
+        events, fresh = [], []
+        for event, texts in values.items():
+            before: dict[str, str] = msgspec.json.decode(known[event]) if event in known else {}
+            now = {uid: _with(before.get(uid, ""), digest(event, uid, text)) for uid, text in texts.items()}
+            if before | now != before or event not in known:
+                events.append(event)
+                fresh.append(postgres.json_of(before | now))
+        if events:
+            await _queries.say(self._pool, person=person, events=events, digests=fresh)
+
+    async def said(self, events: Sequence[str]) -> Said:
+        """{event: {data element: digests}} of those of `events` that were delivered."""
+        rows = _queries.said_of_events(self._pool, events=list(events))
+        return {row["event"]: msgspec.json.decode(row["digests"]) async for row in rows}
+
+    async def hold(self, person: str, key: str, event: str, texts: Mapping[str, str]) -> None:
+        """Lets the resource `key` stand in the record as it is, as long as the registry says `texts`."""
+        await _queries.hold(
+            self._pool, person=person, key=key, event=event, elements=sorted(texts), digest=_fingerprint(texts)
+        )
+
+    async def resend(self, person: str, key: str, now: datetime) -> None:
+        """Sends the resource `key` again as the registry has it."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _queries.let_go(connection, person=person, keys=[key])
+            await _queries.resend(connection, person=person, key=key)
+            await _queries.queue_person(connection, person=person, now=now)
+
+    async def _settled(self, mapped: Mapped, values: Values, before: Delivered) -> Delivered:
+        digests, gone = dict(before.digests), []
+        entries = {entry.key: entry for entry in mapped.entries}
+        async for row in _queries.held(self._pool, person=mapped.person):
+            texts = values.get(row["event"], {})
+            key = row["key"]
+            if _fingerprint({uid: texts.get(uid, "") for uid in row["elements"]}) != row["digest"]:
+                gone.append(key)
+            elif key in entries:
+                digests[key] = delivery.digest(entries[key].resource)
+            else:
+                digests.pop(key, None)
+        if gone:
+            await _queries.let_go(self._pool, person=mapped.person, keys=gone)
+        return Delivered(before.patient, digests)
+
+
+def values_of(person: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{event: {data element: text}} of a tracked entity."""
+    return {
+        event["event"]: texts_of(event)
+        for enrollment in person.get("enrollments") or ()
+        for event in enrollment.get("events") or ()
+        if event.get("event")
+    }
+
+
+def texts_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """{data element: text} of an event."""
+    return {one["dataElement"]: str(one["value"]) for one in event.get("dataValues") or () if one.get("value")}
+
+
+def _with(before: str, fresh: str) -> str:
+    kept = before.split()
+    return before if fresh in kept[:1] else " ".join([fresh, *(one for one in kept if one != fresh)][:_KEPT])
+
+
+def _fingerprint(texts: Mapping[str, str]) -> str:
+    return digest("", "", msgspec.json.encode(sorted(texts.items())).decode())

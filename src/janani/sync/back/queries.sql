@@ -1,0 +1,147 @@
+-- name: position$
+select position from back_feed where name = 'history';
+
+-- name: move!
+insert into back_feed (name, position, read_at) values ('history', :position, :now)
+on conflict (name) do update set position = excluded.position, read_at = excluded.read_at;
+
+-- name: notice!
+-- Coalesces; what was set aside gets another chance when it changes.
+with gone as (delete from back_dead where source = any(:sources::text[]))
+insert into back_queue (source, name, version, first, noticed_at, try_at)
+select s, n, v, f, :now, :now
+from unnest(:sources::text[], :names::text[], :versions::int[], :firsts::int[]) as t (s, n, v, f)
+order by s
+on conflict (source) do update set
+  change = back_queue.change + 1,
+  version = greatest(back_queue.version, excluded.version),
+  first = least(back_queue.first, excluded.first),
+  try_at = least(back_queue.try_at, excluded.try_at);
+
+-- name: decide!
+-- What a person decided is done like any other change.
+insert into back_queue (source, name, version, first, verdict, noticed_at, try_at)
+values (:source, :name, :version, :version, :verdict, :now, :now)
+on conflict (source) do update set change = back_queue.change + 1, verdict = excluded.verdict, try_at = excluded.try_at;
+
+-- name: claim^
+-- One due source; it is due again after the lease, should this process die.
+update back_queue set try_at = :until, attempts = attempts + 1
+where source = (
+  select source from back_queue where try_at <= :now order by try_at, source limit 1 for update skip locked)
+returning source, name, version, first, verdict, change, attempts;
+
+-- name: finish!
+-- Done, unless it changed meanwhile: then it is due at once.
+with done as (delete from back_queue where source = :source and change = :change)
+update back_queue set try_at = :now, attempts = 0, trouble = '' where source = :source and change <> :change;
+
+-- name: release!
+update back_queue set try_at = :try_at, trouble = :trouble where source = :source;
+
+-- name: set_aside!
+insert into back_dead (source, reason, attempts, since) values (:source, :reason, :attempts, :now)
+on conflict (source) do update set reason = excluded.reason, attempts = excluded.attempts;
+
+-- name: revive!
+delete from back_dead where source = :source;
+
+-- name: sources_of
+-- Sources that deleted resources went with.
+select resource, source from brought_from where resource = any(:resources::text[]);
+
+-- name: brought^
+select event, person, elements, digest from brought where source = :source;
+
+-- name: bring!
+-- With the resources it was made of.
+with kept as (
+  insert into brought (source, event, person, elements, digest, brought_at)
+  values (:source, :event, :person, :elements::text[], :digest, :now)
+  on conflict (source) do update set
+    elements = excluded.elements, digest = excluded.digest, brought_at = excluded.brought_at
+)
+insert into brought_from (resource, source) select r, :source from unnest(:resources::text[]) as r
+on conflict (resource) do update set source = excluded.source;
+
+-- name: forget_brought!
+with gone as (delete from brought_from where source = :source)
+delete from brought where source = :source;
+
+-- name: unread!
+with before as (delete from unread where source = :source and not what = any(:whats::text[]))
+insert into unread (source, what) select :source, w from unnest(:whats::text[]) as w
+on conflict do nothing;
+
+-- name: said_of_events
+select event, digests from said where event = any(:events::text[]);
+
+-- name: said_of_person
+select event, digests from said where person = :person;
+
+-- name: say!
+insert into said (event, person, digests)
+select e, :person, d::jsonb from unnest(:events::text[], :digests::text[]) as t (e, d)
+order by e
+on conflict (event) do update set digests = excluded.digests;
+
+-- name: held
+select key, event, elements, digest from held where person = :person;
+
+-- name: hold!
+insert into held (person, key, event, elements, digest) values (:person, :key, :event, :elements::text[], :digest)
+on conflict (person, key) do update set elements = excluded.elements, digest = excluded.digest;
+
+-- name: let_go!
+delete from held where person = :person and key = any(:keys::text[]);
+
+-- name: resend!
+-- The next delivery of this person sends the resource again.
+update delivered set digests = jsonb_set(digests, array[:key::text], '""') where person = :person and digests ? :key;
+
+-- name: queue_person!
+insert into queue (person, noticed_at, try_at) values (:person, :now, :now)
+on conflict (person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at);
+
+-- name: forward_waiting$
+select count(*) from (select 1 from queue limit 200) as some;
+
+-- name: ask!
+insert into conflict (source, person, event, element, registry_text, record_text, noticed_at)
+values (:source, :person, :event, :element, :registry_text, :record_text, :now)
+on conflict (event, element) where decided = '' do update set
+  registry_text = excluded.registry_text, record_text = excluded.record_text;
+
+-- name: open_conflicts
+select number, source, person, event, element, registry_text, record_text, noticed_at
+from conflict where decided = '' order by number limit 200;
+
+-- name: decided_conflicts
+select number, person, event, element, decided, decided_by, decided_at
+from conflict where decided <> '' order by decided_at desc limit 50;
+
+-- name: close_conflict^
+-- The texts go with the decision: they are in both servers' histories.
+update conflict set decided = :decided, decided_by = :who, decided_at = :now, registry_text = null, record_text = null
+where number = :number and decided = ''
+returning source, person, event, element;
+
+-- name: close_conflicts_of!
+-- Both sides agree again.
+update conflict set decided = :decided, decided_by = '', decided_at = :now, registry_text = null, record_text = null
+where event = :event and element = :element and decided = '';
+
+-- name: summary^
+select
+  (select position from back_feed) as position,
+  (select count(*) from back_queue) as waiting,
+  (select min(noticed_at) from back_queue) as oldest,
+  (select count(*) from brought) as brought,
+  (select count(*) from back_dead) as dead,
+  (select count(*) from conflict where decided = '') as conflicts;
+
+-- name: unread_list
+select what, count(*) as times from unread group by what order by times desc, what limit 50;
+
+-- name: dead_list
+select source, reason, attempts, since from back_dead order by since desc limit 100;

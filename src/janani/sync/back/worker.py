@@ -1,0 +1,114 @@
+"""Brings one source at a time from the queue to the registry, until cancelled."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from janani.clients.dhis2 import Dhis2Error
+from janani.clients.fhir import FhirError
+from janani.kernel import postgres
+from janani.kernel.clock import Clock
+from janani.kernel.telemetry import log
+from janani.sync.back.clinic import Clinic, Refused
+from janani.sync.back.edits import Edit, Edits
+from janani.sync.back.feed import RecordFeed
+from janani.sync.gate import Bell
+
+_queries = postgres.queries("janani.sync.back")
+_LEASE = timedelta(seconds=60)
+_WORK_SECONDS = 45
+_IDLE_SECONDS = 5.0
+_LONGEST_SECONDS = 300.0
+_PASSING = {0, 401, 403, 408, 409, 412, 425, 429, 500, 502, 503, 504}
+
+
+class WriteBack:
+    """The way back: its feed and its worker."""
+
+    def __init__(
+        self, feed: RecordFeed, clinic: Clinic, edits: Edits, pool: asyncpg.Pool, bell: Bell, clock: Clock
+    ) -> None:
+        self.feed, self._clinic, self._edits = feed, clinic, edits
+        self._pool, self.bell, self._clock = pool, bell, clock
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Works in the background while the block runs."""
+        tasks = {asyncio.create_task(self.feed.run()), asyncio.create_task(self._work())}
+        try:
+            yield
+        finally:
+            while tasks:
+                for task in tasks:
+                    task.cancel()
+                _, tasks = await asyncio.wait(tasks, timeout=1)
+
+    async def _work(self) -> None:
+        while True:
+            heard = self.bell.listen()
+            try:
+                if await self.bring_next():
+                    continue
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log("sync").warning("database_away", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    await heard.wait()
+
+    async def bring_next(self) -> bool:
+        """Brings the next source that is due; whether there was one."""
+        now = self._clock()
+        claim = await _queries.claim(self._pool, now=now, until=now + _LEASE)
+        if claim is None:
+            return False
+        try:
+            async with asyncio.timeout(_WORK_SECONDS):
+                outcome = await self._bring(claim)
+        except Refused as refused:
+            await self._set_aside(claim, refused.reason)
+            return True
+        except (Dhis2Error, FhirError) as error:
+            if error.status in _PASSING:
+                await self._later(claim, str(error.status))
+            else:
+                await self._set_aside(claim, f"answered {error.status}")
+            return True
+        except TimeoutError:
+            await self._later(claim, "timeout")
+            return True
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            raise
+        except Exception as error:
+            log("sync").error("not_brought_back", source=claim["source"], error=type(error).__name__)
+            await self._set_aside(claim, f"it could not be read ({type(error).__name__})")
+            return True
+        log("sync").info("brought_back", source=claim["source"], outcome=outcome)
+        await self._finish(claim)
+        return True
+
+    async def _bring(self, claim: Any) -> str:
+        if not claim["name"]:
+            return await self._clinic.bring(claim["source"])
+        return await self._edits.bring(
+            Edit(claim["source"], claim["name"], claim["version"], claim["first"], claim["verdict"])
+        )
+
+    async def _finish(self, claim: Any) -> None:
+        await _queries.finish(self._pool, source=claim["source"], change=claim["change"], now=self._clock())
+        await _queries.revive(self._pool, source=claim["source"])
+
+    async def _later(self, claim: Any, trouble: str) -> None:
+        wait = min(0.5 * 2 ** min(claim["attempts"], 20), _LONGEST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
+        try_at = self._clock() + timedelta(seconds=wait)
+        await _queries.release(self._pool, source=claim["source"], try_at=try_at, trouble=trouble)
+
+    async def _set_aside(self, claim: Any, reason: str) -> None:
+        log("sync").warning("set_aside_back", source=claim["source"], reason=reason)
+        now = self._clock()
+        await _queries.set_aside(self._pool, source=claim["source"], reason=reason, attempts=claim["attempts"], now=now)
+        await _queries.finish(self._pool, source=claim["source"], change=claim["change"], now=now)
