@@ -5,7 +5,7 @@ export JANANI_HOME ?= $(CURDIR)/var/home
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run test lint bench docs install assets install-dev browser lock messages clean
+.PHONY: help run test lint chaos bench docs install assets install-dev browser lock messages clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -19,6 +19,9 @@ test: install-dev assets browser ## install what tests need, then run all of the
 
 lint: install-dev ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+chaos: install-dev assets ## half an hour of faults over 10,000 changes, then look that nothing was lost
+	@$(BIN)/python tests/chaos/storm.py $(ARGS)
 
 bench: install assets ## print each speed claim beside its limit or peer
 	@for claim in bench/*.py; do $(BIN)/python $$claim; done

@@ -76,6 +76,11 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
     }
 
 
+def roles_of(role: str) -> str:
+    """The UID of the data element with this role."""
+    return _PROGRAMME.registry.elements[role]
+
+
 def visited(number: int, *, prefix: str = "load") -> dict[str, Any]:
     """The same woman with a whole clinical registration and a visit: about as much as the reference's example."""
     one = person(number, prefix=prefix)

@@ -38,6 +38,8 @@ class System:
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
         self.apart: dict[str, subprocess.Popen[str]] = {}
+        self.program: dict[str, list[str]] = {}  # by part: what serves it instead of `janani`
+        self.differing: dict[str, dict[str, str]] = {}  # by part: environment that only it sees
 
     def url(self, part: str) -> str:
         """Where `part` is reached."""
@@ -81,9 +83,10 @@ class System:
     def _begin(self, *arguments: str, timeout: float) -> "subprocess.Popen[str]":
         """`janani` with `arguments`, once it says it is ready."""
         began, ready = time.monotonic(), threading.Event()
+        program, differing = self.program.get(arguments[-1], ["-m", "janani"]), self.differing.get(arguments[-1], {})
         process = subprocess.Popen(
-            [sys.executable, "-m", "janani", *arguments],
-            env=self.environment,
+            [sys.executable, *program, *arguments],
+            env=self.environment | differing,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,217 @@
+"""A storm over the sync: changes go in while everything fails in turn; then nothing may be lost, doubled, reordered.
+
+`make chaos` lets it blow for half an hour; `test_storm.py` for a minute. Each woman's weight counts her changes, so
+that the record's history of it shows the order in which they arrived.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import httpx
+
+from chaos.faults import FaultyProxy
+from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.kernel.ids import uid_of
+from people import person, phn, record_token, roles_of
+from system import System, a_system
+
+APART = ("registry", "record", "sync")
+SHARE_OF_FAULTS = 0.08
+JUMPS = (-3600, -120, 0, 45, 86400)
+
+
+class Storm:
+    """Changes to people, faults of the world, and what the record must hold in the end."""
+
+    def __init__(self, system: System, seed: int, changes: int, seconds: float) -> None:
+        self.system, self.rng = system, random.Random(seed)
+        self.changes, self.seconds = changes, seconds
+        self.people = max(10, changes // 20)
+        self.faults: Counter[str] = Counter()
+        self.sent: Counter[int] = Counter()
+        self.clock = system.home.parent / "clock-offset"
+        self.client = httpx.AsyncClient(timeout=20)
+
+    async def blow(self) -> None:
+        """Everything: the changes with the faults beside them, then quiet until all has arrived."""
+        self.clock.write_text("0")
+        proxies = {
+            part: FaultyProxy(self.system.url(part), random.Random(self.rng.random()), SHARE_OF_FAULTS)
+            for part in ("registry", "record")
+        }
+        async with proxies["registry"].served() as registry, proxies["record"].served() as record:
+            self.system.differing["sync"] = {"JANANI_REGISTRY__URL": registry, "JANANI_RECORD__URL": record}
+            self.system.program["sync"] = [str(Path(__file__).parent / "jumping_clock.py"), str(self.clock)]
+            await asyncio.to_thread(self.system.take_apart, *APART)
+            breaking = asyncio.create_task(self._break())
+            await self._write()
+            breaking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await breaking
+            for proxy in proxies.values():
+                proxy.share = 0
+                self.faults += proxy.faults
+            self.clock.write_text("0")
+            await self._whole()
+            await self._until_quiet()
+
+    async def _write(self) -> None:
+        """The changes at an even pace; four hands write, one person with one hand at a time."""
+        began = time.monotonic()
+        order = [self.rng.randrange(self.people) for _ in range(self.changes)]
+        hands: list[list[tuple[float, int]]] = [[] for _ in range(4)]
+        for turn, number in enumerate(order):
+            hands[number % 4].append((turn / self.changes * self.seconds, number))
+        async with asyncio.TaskGroup() as group:
+            for hand in hands:
+                group.create_task(self._hand(hand, began))
+
+    async def _hand(self, turns: list[tuple[float, int]], began: float) -> None:
+        for due, number in turns:
+            await asyncio.sleep(max(0.0, began + due - time.monotonic()))
+            await self._change(number, self.sent[number] + 1)
+            self.sent[number] += 1
+
+    async def _change(self, number: int, count: int) -> None:
+        """The woman's next change, again and again until the registry acknowledges it."""
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                answer = await self.client.post(
+                    f"{self.system.url('registry')}/api/tracker?async=false",
+                    json={"trackedEntities": [weighed(number, count)]},
+                    auth=("admin", "district"),
+                )
+                if answer.status_code == 200:
+                    return
+                assert answer.status_code >= 500, answer.text
+            await asyncio.sleep(0.2)
+
+    async def _break(self) -> None:
+        """Kills a part, the database or the clock, one after the other, until cancelled."""
+        pause = max(3.0, self.seconds / 60)
+        while True:
+            await asyncio.sleep(self.rng.uniform(0.3, 1) * pause)
+            what = self.rng.choice([*APART, "sync", "database", "clock"])
+            self.faults[f"{what} jumps" if what == "clock" else f"kill {what}"] += 1
+            if what == "clock":
+                self.clock.write_text(str(self.rng.choice(JUMPS)))
+            elif what == "database":
+                await asyncio.to_thread(self._restart_database)
+            else:
+                await asyncio.to_thread(self.system.cut_off, what)
+                await asyncio.sleep(self.rng.uniform(0, pause / 3))
+                await self._whole()
+
+    def _restart_database(self) -> None:
+        for process in self.system.postgres():
+            with contextlib.suppress(Exception):
+                process.kill()
+        EmbeddedPostgres(self.system.home / "postgres").start()
+
+    async def _whole(self) -> None:
+        """Every part runs."""
+        for part in APART:
+            await asyncio.to_thread(self.system.bring_back, part)
+
+    async def _until_quiet(self) -> None:
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                status = (await self.client.get(f"{self.system.url('sync')}/status")).raise_for_status().json()
+                if not status["waiting"] and status["people delivered"] >= len(self.sent):
+                    return
+            await asyncio.sleep(0.5)
+        raise AssertionError(f"not quiet after 300 s: {status}")
+
+    async def wrong(self) -> list[str]:
+        """What is not as it must be: each line names a person and says why. Empty when all is well."""
+        token = await record_token(self.system, self.client)
+        self.client.headers["Authorization"] = f"Bearer {token}"
+        found = []
+        for number, count in sorted(self.sent.items()):
+            found += [f"person {number}: {text}" for text in await self._wrong_with(number, count)]
+        return found
+
+    async def _wrong_with(self, number: int, count: int) -> list[str]:
+        fhir = f"{self.system.url('record')}/fhir"
+        query = {"subject:Patient.identifier": phn(number), "code": "29463-7"}
+        patients = await self._entries(f"{fhir}/Patient", {"identifier": phn(number)})
+        if len(patients) != 1:
+            return [f"{len(patients)} Patients"]
+        weights = await self._entries(f"{fhir}/Observation", query)
+        if len(weights) != 1:
+            return [f"{len(weights)} weights"]
+        history = await self._entries(f"{fhir}/Observation/{weights[0]['id']}/_history", {"_count": "500"})
+        seen = [weight_of(each) for each in reversed(history)]
+        texts = []
+        if seen[-1] != weight(count):
+            texts.append(f"weight {seen[-1]}, not {weight(count)}")
+        if seen != sorted(seen):
+            texts.append(f"out of order: {seen}")
+        if len(seen) != len(set(seen)):
+            texts.append(f"written twice: {seen}")
+        return texts
+
+    async def _entries(self, url: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        answer = (await self.client.get(url, params=query)).raise_for_status().json()
+        return [entry["resource"] for entry in answer.get("entry", [])]
+
+
+def weight(count: int) -> float:
+    """The weight (kg) after so many changes."""
+    return round(40 + count / 10, 1)
+
+
+def weight_of(observation: dict[str, Any]) -> float:
+    """The weight (kg) that an Observation says."""
+    return float(observation["valueQuantity"]["value"])
+
+
+def weighed(number: int, count: int) -> dict[str, Any]:
+    """A woman as she is after her `count`-th change."""
+    one = person(number, prefix="storm")
+    registration = one["enrollments"][0]["events"][0]
+    registration["dataValues"].append({"dataElement": roles_of("weight"), "value": str(weight(count))})
+    registration["event"] = uid_of(f"storm/{number}/registration")
+    return one
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--changes", type=int, default=10_000)
+    options.add_argument("--minutes", type=float, default=30)
+    options.add_argument("--seed", type=int, default=random.randrange(10**6))
+    asked = options.parse_args()
+    print(f"seed {asked.seed}: {asked.changes} changes in {asked.minutes:g} min")
+    with a_system("--no-demo") as system:
+        raise SystemExit(asyncio.run(_storm(Storm(system, asked.seed, asked.changes, asked.minutes * 60))))
+
+
+async def _storm(storm: Storm) -> str | None:
+    await storm.blow()
+    wrong = await storm.wrong()
+    print(report(storm))
+    print("\n".join(wrong))
+    await storm.client.aclose()
+    return f"{len(wrong)} people are not as they must be" if wrong else None
+
+
+def report(storm: Storm) -> str:
+    """The log of faults, a line each."""
+    lines = [f"{storm.sent.total()} changes of {len(storm.sent)} people; faults:"]
+    lines += [f"  {count:6} {what}" for what, count in sorted(storm.faults.items())]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
