@@ -1,0 +1,179 @@
+"""Write-back over the real wires: registry, record and sync of a whole Janani."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from janani import programmes
+from janani.clients.dhis2 import Dhis2Client
+from janani.clients.fhir import FhirClient
+from janani.kernel.ids import uid_of
+from janani.portals.chart import definition
+from janani.portals.doctor import additions
+from people import record_token, visited
+from system import System, a_system
+
+PROGRAMME = programmes.load("anc_lk")
+STAGES, ELEMENTS = PROGRAMME.registry.stages, PROGRAMME.registry.elements
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    with a_system("--no-demo") as one:
+        yield one
+
+
+class Clinic:
+    """A doctor at the record, a midwife at the registry, and a look into both."""
+
+    def __init__(self, system: System, http: httpx.AsyncClient, token: str) -> None:
+        async def bearer() -> str:
+            return token
+
+        self.record = FhirClient(http, f"{system.url('record')}/fhir", bearer)
+        self.registry = Dhis2Client(http, system.url("registry"), basic=("admin", "district"))
+        self.http, self.sync = http, system.url("sync")
+        self.chart = definition.definition(PROGRAMME)
+
+    async def woman(self, number: int, prefix: str) -> "Woman":
+        one = visited(number, prefix=prefix)
+        report = await self.registry.import_tracker({"trackedEntities": [one]})
+        assert report["status"] == "OK", report
+        found = await self.until(lambda: self.record.search("Patient", {"identifier": f"{_TE}|{one['trackedEntity']}"}))
+        woman = Woman(self, one["trackedEntity"], found[0]["id"], uid_of(f"{prefix}/{number}/seen"))
+        await self.until(lambda: self.record.search("Observation", {"patient": woman.patient, "code": "718-7"}))
+        return woman
+
+    async def until(self, look: Callable[[], Awaitable[Any]]) -> Any:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not (found := await look()):
+            assert time.monotonic() < end, "it did not come to pass"
+            await asyncio.sleep(0.1)
+        return found
+
+
+_TE = "http://fhir.health.gov.lk/ips/identifier/dhis2-tracked-entity"
+
+
+class Woman:
+    def __init__(self, clinic: Clinic, uid: str, patient: str, visit: str) -> None:
+        self.clinic, self.uid, self.patient, self.visit = clinic, uid, patient, visit
+
+    async def add(self, form: str, **sent: str) -> None:
+        """What the doctor's form writes."""
+        now = datetime.now(UTC).astimezone()
+        typed, faults = additions.read(sent, self.clinic.chart, now)
+        assert not faults
+        [doctor, *_] = await self.clinic.record.search("Practitioner")
+        who = f"Practitioner/{doctor['id']}"
+        bundle = additions.bundle(typed, self.clinic.chart, form, self.patient, who, now)
+        await self.clinic.record.transaction(bundle)
+
+    async def events(self, role: str) -> list[dict[str, Any]]:
+        person = await self.clinic.registry.tracked_entity(self.uid)
+        return [e for e in person["enrollments"][0]["events"] if e["programStage"] == STAGES[role]]
+
+    async def value(self, element: str) -> str | None:
+        event = await self.clinic.registry.get(f"/tracker/events/{self.visit}")
+        return next((v["value"] for v in event["dataValues"] if v["dataElement"] == ELEMENTS[element]), None)
+
+    async def versions(self) -> dict[str, str]:
+        """Version by resource of all that the record holds of her."""
+        found = await self.clinic.record.everything(self.patient, {"_count": "500"})
+        shared = ("Practitioner", "Organization", "Location", "Device")
+        hers = [one for one in found if one["resourceType"] not in shared]
+        return {f"{one['resourceType']}/{one['id']}": one["meta"]["versionId"] for one in hers}
+
+    async def observation(self, code: str) -> dict[str, Any]:
+        """The registry's newest observation of a kind in the record."""
+        found = await self.clinic.record.search("Observation", {"patient": self.patient, "code": code})
+        named = [one for one in found if one["identifier"][0]["value"].startswith(self.visit)]
+        return named[0]
+
+    async def midwife_writes(self, element: str, value: str) -> None:
+        event = await self.clinic.registry.get(f"/tracker/events/{self.visit}")
+        kept = ("event", "status", "program", "programStage", "enrollment", "orgUnit", "occurredAt")
+        sent = {k: event[k] for k in kept} | {"dataValues": [{"dataElement": ELEMENTS[element], "value": value}]}
+        report = await self.clinic.registry.import_tracker({"events": [sent]})
+        assert report["status"] == "OK", report
+
+
+@pytest.fixture
+async def clinic(system: System) -> AsyncIterator[Clinic]:
+    async with httpx.AsyncClient(timeout=20) as http:
+        yield Clinic(system, http, await record_token(system, http))
+
+
+def _texts(event: dict[str, Any]) -> dict[str, str]:
+    return {one["dataElement"]: one["value"] for one in event["dataValues"]}
+
+
+async def test_what_the_doctor_adds_is_an_event_in_the_registry_and_does_not_echo(clinic: Clinic) -> None:
+    woman = await clinic.woman(1, "back-adds")
+    before = len(await woman.versions())
+    appointment = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
+    await woman.add(
+        "3f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a11",
+        haemoglobin="9.8",
+        systolic="150",
+        diastolic="95",
+        diagnosis="gestational-hypertension",
+        medicine="methyldopa",
+        dose="250 mg twice a day",
+        note="See her in two weeks",
+        follow_up=appointment,
+    )
+    after = await woman.versions()
+    found = await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 2))
+    visit = next(one for one in found if one["status"] == "COMPLETED")
+    planned = next(one for one in found if one["status"] == "SCHEDULE")
+    texts = _texts(visit)
+    assert texts[ELEMENTS["haemoglobin"]] == "9.8"
+    assert (texts[ELEMENTS["systolic"]], texts[ELEMENTS["diastolic"]]) == ("150", "95")
+    words = set(texts.values())
+    assert {"Gestational hypertension", "Methyldopa: 250 mg twice a day", "See her in two weeks"} <= words
+    assert texts[ELEMENTS["record_origin"]].startswith("Encounter/")
+    assert planned["scheduledAt"].startswith(appointment)
+    stamps = {one["event"]: one["updatedAt"] for one in found}
+    await asyncio.sleep(14)  # several rounds both ways, with the look back for what came late
+    assert await woman.versions() == after
+    assert len(after) > before
+    assert {one["event"]: one["updatedAt"] for one in await woman.events("specialist")} == stamps
+
+
+async def test_a_corrected_value_comes_back_to_the_visit_it_is_of_and_nothing_is_written_again(clinic: Clinic) -> None:
+    woman = await clinic.woman(2, "back-corrects")
+    found = await woman.observation("718-7")
+    found["valueQuantity"]["value"] = 10.2
+    await clinic.record.update(found, if_match=found["meta"]["versionId"])
+    versions = await woman.versions()
+    await clinic.until(lambda: _when(woman.value("haemoglobin"), lambda value: value == "10.2"))
+    await asyncio.sleep(5)
+    assert await woman.versions() == versions
+    await woman.midwife_writes("haemoglobin", "10.6")  # and later words of the midwife go on to the record
+    await clinic.until(lambda: _when(woman.observation("718-7"), lambda one: one["valueQuantity"]["value"] == 10.6))
+
+
+async def test_a_closed_problem_stays_closed_and_is_told_in_words(clinic: Clinic) -> None:
+    woman = await clinic.woman(3, "back-closes")
+    [problem, *_] = await clinic.record.search("Condition", {"patient": woman.patient, "_sort": "_id"})
+    system = problem["clinicalStatus"]["coding"][0]["system"]
+    closed = problem | {"clinicalStatus": {"coding": [{"system": system, "code": "resolved"}]}}
+    await clinic.record.update(closed, if_match=problem["meta"]["versionId"])
+    [event] = await clinic.until(lambda: woman.events("specialist"))
+    assert any(text.endswith(": resolved") for text in _texts(event).values())
+    await woman.midwife_writes("weight", "56")
+    await clinic.until(lambda: _when(woman.observation("29463-7"), lambda one: one["valueQuantity"]["value"] == 56))
+    again = await clinic.record.read("Condition", problem["id"])
+    assert again["clinicalStatus"]["coding"][0]["code"] == "resolved"
+
+
+async def _when(look: Awaitable[Any], true: Callable[[Any], bool]) -> Any:
+    found = await look
+    return found if true(found) else None
