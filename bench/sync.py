@@ -97,13 +97,13 @@ class Bench:
         """Persons a second after the record came back, while new ones keep arriving."""
         self.system.cut_off("record")
         await self._arrivals(seconds)
-        backlog = self.next - (await self._status())["people"]
+        backlog = self.next - (await self._status())["people delivered"]
         await asyncio.to_thread(self.system.bring_back, "record")
         began, done = time.perf_counter(), self.next - backlog
         arriving = asyncio.create_task(self._arrivals(10**6))
         while (await self._status())["waiting"] > STEADY_PER_SECOND // 4:
             await asyncio.sleep(0.2)
-        carried = (await self._status())["people"] - done
+        carried = (await self._status())["people delivered"] - done
         took = time.perf_counter() - began
         arriving.cancel()
         await asyncio.gather(arriving, return_exceptions=True)
@@ -171,8 +171,8 @@ class Bench:
 
     async def _until_delivered(self, people: int) -> None:
         began = time.perf_counter()
-        while (status := await self._status())["people"] < people:
-            if status["dead"] or time.perf_counter() - began > 600:
+        while (status := await self._status())["people delivered"] < people:
+            if status["set aside"] or time.perf_counter() - began > 600:
                 raise SystemExit(f"not all were delivered: {status}")
             await asyncio.sleep(0.1)
 
