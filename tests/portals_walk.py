@@ -170,13 +170,17 @@ class Browser:
         asked |= {name: query[name] for name in ("scope", "nonce", "state", "display", "prompt") if name in query}
         if "claims" in query:
             asked["claims"] = json.loads(query["claims"])
-        details = (await wire.oauth_details(**asked)).json()["response"]
+        if "request_uri" in query:  # the request was pushed: the address says nothing of it
+            begun = await wire.par_oauth_details(query["client_id"], query["request_uri"])
+        else:
+            begun = await wire.oauth_details(**asked)
+        details = begun.json()["response"]
         assert not (await wire.send_otp(national_id)).json()["errors"]
         assert not (await wire.authenticate(national_id)).json()["errors"]
         shared = [*details["essentialClaims"], *details["voluntaryClaims"]]
         answer = (await wire.auth_code(*(claim for claim in shared if claim not in withhold))).json()["response"]
         separator = "&" if "?" in answer["redirectUri"] else "?"
-        back = {"code": answer["code"], "state": query["state"], "iss": details["configs"]["issuer"]}
+        back = {"code": answer["code"], "state": answer["state"], "iss": details["configs"]["issuer"]}
         return str(answer["redirectUri"] + separator + str(httpx.QueryParams(back)))
 
     async def verify(self, page: Page, national_id: str, **how: Any) -> Page:

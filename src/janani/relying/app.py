@@ -9,10 +9,10 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.params import FromPath
 
-from janani.kernel import http, postgres
+from janani.kernel import http, pages, postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import jwks
-from janani.relying import verification
+from janani.relying import phone, verification
 from janani.relying.party import Party, The, api_token_guard, open_party
 from janani.relying.problems import NoSuchClient, RelyingProblem, render, render_unforeseen
 from janani.settings import Settings
@@ -60,12 +60,27 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     guarded = Router(
         path="/",
-        route_handlers=[verification.begin, verification.fetch_user_info],
+        route_handlers=[
+            verification.begin,
+            verification.fetch_user_info,
+            phone.begin_on_phone,
+            phone.look,
+            phone.cancel,
+        ],
         guards=[api_token_guard],
     )
     return http.application(
         "relying",
-        [guarded, verification.attributes_schema, keys, keys_of_client],
+        [
+            guarded,
+            verification.attributes_schema,
+            keys,
+            keys_of_client,
+            phone.landing,
+            phone.open_link,
+            phone.phone_callback,
+            pages.assets(),
+        ],
         render_error=render_unforeseen,
         exception_handlers={RelyingProblem: problem},
         lifespan=[running],

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx
 import msgspec
+from cryptography.fernet import Fernet
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -39,6 +40,7 @@ class Party:
     http: httpx.AsyncClient
     programme: Programme
     clients: dict[str, RelyingClient]
+    seal: Fernet = field(repr=False)
     token: str = field(repr=False)
 
     def now(self) -> datetime:
@@ -74,6 +76,7 @@ def open_party(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx
         http=http,
         programme=programme,
         clients=clients.load(settings, programme, http),
+        seal=Fernet(f"{secret(settings.secrets, 'relying-seal-key', create=settings.sandbox)}="),
         token=secret(settings.secrets, "relying-token", create=settings.sandbox),
     )
 

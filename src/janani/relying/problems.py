@@ -14,7 +14,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from janani.clients.oidc import OidcError
+from janani.clients.oidc_checks import OidcError, words
 from janani.kernel.i18n import _
 from janani.kernel.problems import Problem
 
@@ -59,16 +59,74 @@ class NotVerified(RelyingProblem):
     """The identity provider gave no identity that can be trusted."""
 
     def __init__(self, error: OidcError) -> None:
-        # A code that was refused, or a stop by the person, is the browser's matter; all else is between the services.
-        status = 503 if error.retryable else 400 if error.code in ("code_refused", "access_refused") else 502
-        hint = (
-            _("Go on without verification; it can be done at the next visit.")
-            if error.retryable
-            else _("Start the verification again.")
-            if status == 400
-            else ""
-        )
-        super().__init__(status, error.code, error.text, hint)
+        super().__init__(status_of(error.code), error.code, error.text, hint_of(error.code))
+
+
+STATUSES = {
+    "provider_unreachable": 503,
+    "provider_silent": 503,
+    "provider_failed": 503,
+    "provider_invalid": 502,
+    "client_refused": 502,
+    "request_refused": 502,
+    "code_refused": 400,
+    "access_refused": 400,
+    "state_unknown": 400,
+    "verification_unknown": 400,
+    "bad_signature": 502,
+    "unknown_key": 502,
+    "bad_issuer": 502,
+    "bad_audience": 502,
+    "expired": 502,
+    "not_yet_valid": 502,
+    "bad_nonce": 502,
+    "bad_at_hash": 502,
+    "bad_acr": 502,
+    "bad_subject": 502,
+    "unsigned_userinfo": 502,
+    "undecryptable_userinfo": 502,
+}
+"""Every code a verification can end with, and its HTTP status."""
+
+
+def status_of(code: str) -> int:
+    """400 is the browser's matter, 503 passes by itself, 502 is between the services."""
+    return STATUSES.get(code, 502)
+
+
+def words_of(code: str) -> str:
+    """What the midwife is told about `code`."""
+    return words("code_refused" if code in ("state_unknown", "verification_unknown") else code)
+
+
+def hint_of(code: str) -> str:
+    """What helps: the operator where the services disagree, the midwife otherwise."""
+    hints = {
+        "provider_invalid": _("Open the provider's metadata address: issuer, endpoints or keys in it are not right."),
+        "client_refused": _("The provider knows another key or client id: compare with janani keys show."),
+        "request_refused": _(
+            "The provider refuses scope, claims or page: compare them with the client's registration."
+        ),
+        "unknown_key": _(
+            "The token's key is not in the provider's JWKS: it rotated without publishing, or is another."
+        ),
+        "bad_signature": _("The token was changed, or is signed in a way that is not allowed for this client."),
+        "bad_issuer": _("The token names another issuer: check provider and token_issuers of this client."),
+        "bad_audience": _("The token is for another client: check client_id."),
+        "expired": _("Compare the clocks of both servers; 60 s apart is the most."),
+        "not_yet_valid": _("Compare the clocks of both servers; 60 s apart is the most."),
+        "bad_nonce": _("The code belongs to another browser. If it happens often, look who mixes sessions up."),
+        "bad_at_hash": _("Access token and id_token do not belong together."),
+        "bad_acr": _("She signed in another way than asked: check acr_values in the claim mapping."),
+        "bad_subject": _("Userinfo and id_token speak of different people. Tell the provider."),
+        "unsigned_userinfo": _('Register the client for signed userinfo, or set userinfo = "json" knowingly.'),
+        "undecryptable_userinfo": _("Userinfo is encrypted for a key we don't have: set decryption_key."),
+    }
+    if code in hints:
+        return hints[code]
+    if status_of(code) == 503:
+        return _("Go on without verification; it can be done at the next visit.")
+    return _("Start the verification again.")
 
 
 def render(_request: Request[Any, Any, Any], problem: RelyingProblem) -> Response[Any]:

@@ -19,7 +19,7 @@ from janani.relying.claims import withheld
 from janani.relying.clients import RelyingClient
 from janani.relying.filling import Attribute, attributes_of, patient_of, unreadable
 from janani.relying.party import SQL, Http, Party, The, asked_by, body_of
-from janani.relying.problems import BadRequest, NotVerified
+from janani.relying.problems import BadRequest, NotVerified, hint_of, words_of
 
 STATE_MINUTES = 10
 ATTRIBUTES_JSON = "application/vnd.dhis2.attributes+json"
@@ -56,6 +56,13 @@ class Return(Struct, frozen=True):
     code_verifier: str | None = None
     iss: str | None = None
     error: str = ""
+
+
+class Kept(Struct, frozen=True):
+    """An identity that waits for who asked for it, and when it was verified."""
+
+    identity: Identity
+    at: datetime
 
 
 class Verified(Struct, frozen=True, rename="camel"):
@@ -120,7 +127,9 @@ async def fetch_user_info(request: Http, party: The) -> Response[Any]:
     client, identity = await finished(party, client, body, user)
     accept = request.headers.get("accept", "")
     if ATTRIBUTES_JSON in accept:
-        return Response(msgspec.json.encode(verified_by(party, client, identity)), media_type=ATTRIBUTES_JSON)
+        return Response(
+            msgspec.json.encode(verified_by(party, client, identity, party.now())), media_type=ATTRIBUTES_JSON
+        )
     if FHIR_JSON in accept:
         return Response(msgspec.json.encode(patient_by(party, client, identity)), media_type=FHIR_JSON)
     shape = identity.claims | {"sub": identity.sub, "iss": identity.issuer, "aud": client.conf.client_id}
@@ -142,13 +151,18 @@ def _checked(party: Party, body: Return) -> RelyingClient:
     return party.client(client_id=body.client_id, redirect_uri=body.redirect_uri, name=body.client)
 
 
-async def finished(party: Party, client: RelyingClient, body: Return, user: str) -> tuple[RelyingClient, Identity]:
-    """The client that began and the identity behind the code, noted in the trail. Raises BadRequest, NotVerified."""
+async def finished(
+    party: Party, client: RelyingClient, body: Return, user: str, owner: str = ""
+) -> tuple[RelyingClient, Identity]:
+    """The client that began and the identity behind the code, noted in the trail as asked for by `user`.
+
+    `owner` is who began the authorization request when that is not `user`. Raises BadRequest, NotVerified.
+    """
     outcome, acr = "state_unknown", ""
     try:
         if body.error:  # the provider's page sent the person back without a code
             raise OidcError("access_refused")
-        client, identity = await _identity(party, client, body, user)
+        client, identity = await _identity(party, client, body, owner or user)
         outcome, acr = "verified", identity.acr
         return client, identity
     except OidcError as error:
@@ -166,8 +180,7 @@ async def _identity(party: Party, client: RelyingClient, body: Return, user: str
     if body.state:
         begun = await SQL.finish(party.pool, state_digest=state, begun_by=user, now=now)
         if begun is None:
-            text = _("This verification has ended or was used already. Please start it again.")
-            raise BadRequest("state_unknown", text, _("Start the verification again."))
+            raise BadRequest("state_unknown", words_of("state_unknown"), hint_of("state_unknown"))
         if begun["client"] != client.name and begun["client"] in party.clients:
             client = party.clients[begun["client"]]
             provider = await client.provider(now)
@@ -189,7 +202,7 @@ async def _identity(party: Party, client: RelyingClient, body: Return, user: str
     return client, identity
 
 
-def verified_by(party: Party, client: RelyingClient, identity: Identity) -> Verified:
+def verified_by(party: Party, client: RelyingClient, identity: Identity, at: datetime) -> Verified:
     """`identity` as attributes of the registry, by the client's mapping."""
     mapping, claims = client.mapping, identity.claims | {"sub": identity.sub}
     filled = attributes_of(mapping, claims, today=party.today(), region=party.programme.phone_region)
@@ -197,7 +210,7 @@ def verified_by(party: Party, client: RelyingClient, identity: Identity) -> Veri
         status=VERIFIED,
         provider=identity.issuer,
         acr=identity.acr,
-        verified_at=party.now(),
+        verified_at=at,
         subject=identity.sub,
         attributes=filled,
         withheld=withheld(mapping, claims),
