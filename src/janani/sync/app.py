@@ -15,14 +15,14 @@ from msgspec import Struct
 from janani import programmes
 from janani.clients.dhis2 import Dhis2Client
 from janani.clients.fhir import BackendToken, FhirClient
-from janani.kernel import http, jose, postgres
+from janani.kernel import http, jose, pages, postgres
 from janani.kernel import secrets as keys
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.telemetry import metrics
 from janani.settings import Settings
 from janani.sync import mapping, operations
 from janani.sync.agent import Agent
-from janani.sync.back import definition
+from janani.sync.back import definition, desk
 from janani.sync.back.clinic import Clinic, Wires
 from janani.sync.back.definition import Definition
 from janani.sync.back.edits import Edits
@@ -83,18 +83,26 @@ async def status(sync: The) -> dict[str, Any]:
     servers = {"registry": sync.agent.registry.is_open, "record": sync.agent.record.is_open}
     feed = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble}
     away = [f"{name} is away" for name, up in servers.items() if not up]
-    return {**await operations.status(sync.pool, sync.clock()), **feed, "servers": ", ".join(away) or "up"}
+    back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}
+    return {**await operations.status(sync.pool, sync.clock()), **feed, "servers": ", ".join(away) or "up", **back}
 
 
 @post("/dead/{person:str}/retry", status_code=202)
 async def retry(request: Request[Any, Any, Any], sync: The, person: FromPath[str]) -> dict[str, str]:
     """Tries a person who was set aside again, whole. Needs the operator's token."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), sync.token.encode()):
-        raise NotAllowed
+    operator(request)
     await operations.retry(sync.pool, person, sync.clock())
     sync.bell.ring()
     return {"status": "queued"}
+
+
+def operator(request: Request[Any, Any, Any]) -> str:
+    """Who asks, for the trail of decisions: whoever has the operator's token. Raises NotAllowed."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    kept: str = request.app.state.sync.token
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), kept.encode()):
+        raise NotAllowed
+    return "operator"
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -108,7 +116,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with _opened(settings, clock, mapper, written_back) as sync, sync.agent.running():
-            app.state.sync = sync
+            app.state.sync, app.state.staff = sync, operator
             async with sync.back.running() if sync.back else contextlib.nullcontext():
                 yield
 
@@ -118,7 +126,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return http.application(
         "sync",
-        [jwks, prometheus, status, retry],
+        [jwks, prometheus, status, retry, *desk.handlers, pages.assets()],
         render_error=render_unforeseen,
         exception_handlers={SyncProblem: render},
         lifespan=[running],
@@ -194,7 +202,9 @@ def _write_back(given: Wiring, ours: Ours, source: Source) -> WriteBack:
     )
     feed = RecordFeed(given.record, given.pool, wires.sorter, ours, bell, given.clock, BACK_SECONDS)
     clinic = Clinic(wires)
-    return WriteBack(feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock)
+    return WriteBack(
+        feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock, given.definition.names
+    )
 
 
 def _registry(settings: Settings, client: Any) -> Dhis2Client:

@@ -25,6 +25,13 @@ class NotSetAside(SyncProblem):
         super().__init__(404, "not_found", "Nobody with that id was set aside.")
 
 
+class NotOpen(SyncProblem):
+    """No such conflict is open, or the answer is neither side."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "No such conflict is open; keep is 'registry' or 'record'.")
+
+
 def render(_: Request[Any, Any, Any], problem: SyncProblem) -> Response[dict[str, str]]:
     """The one rendering of the family."""
     headers = {"www-authenticate": "Bearer"} if problem.status == 401 else None

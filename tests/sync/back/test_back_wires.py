@@ -174,6 +174,43 @@ async def test_a_closed_problem_stays_closed_and_is_told_in_words(clinic: Clinic
     assert again["clinicalStatus"]["coding"][0]["code"] == "resolved"
 
 
+@pytest.mark.parametrize(("keep", "stands"), [("record", "16"), ("registry", "15")])
+async def test_a_value_that_both_changed_while_the_sync_was_away_waits_for_a_person(
+    clinic: Clinic, system: System, keep: str, stands: str
+) -> None:
+    woman = await clinic.woman(
+        4 if keep == "record" else 5, "back-asks"
+    )  # `poa` has no rule of its own: `otherwise: ask`
+    if not system.apart:
+        system.take_apart("sync")
+    system.cut_off("sync")
+    found = await woman.observation("11885-1")
+    found["valueQuantity"]["value"] = 16
+    await clinic.record.update(found)
+    await woman.midwife_writes("poa", "15")
+    system.bring_back("sync")
+    staff = {"authorization": f"Bearer {(system.home / 'secrets' / 'sync-token').read_text().strip()}"}
+    page = f"{clinic.sync}/conflicts"
+
+    async def asked() -> str:
+        text = (await clinic.http.get(page, headers=staff)).text
+        return text if woman.uid in text and "<form" in text else ""
+
+    text = await clinic.until(asked)
+    assert (await clinic.http.get(page)).status_code == 401
+    assert ">15<" in text
+    assert ">16<" in text
+    assert await woman.value("poa") == "15"
+    number = text.partition('action="/conflicts/')[2].partition('"')[0]
+    answer = await clinic.http.post(f"{page}/{number}", data={"keep": keep}, headers=staff)
+    assert answer.status_code == 303
+    await clinic.until(lambda: _when(woman.value("poa"), lambda value: value == stands))
+    await clinic.until(
+        lambda: _when(woman.observation("11885-1"), lambda one: str(one["valueQuantity"]["value"]) == stands)
+    )
+    assert "<form" not in (await clinic.http.get(page, headers=staff)).text
+
+
 async def _when(look: Awaitable[Any], true: Callable[[Any], bool]) -> Any:
     found = await look
     return found if true(found) else None

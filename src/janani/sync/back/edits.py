@@ -24,7 +24,10 @@ Texts = dict[str, str]
 
 
 class Edit(Struct, frozen=True):
-    """An edit: the resource, the event and end of the name that the registry delivered it under, the versions."""
+    """An edit: the resource, the name `{event}-{name}` that the registry delivered it under, its versions.
+
+    `verdict` is what people decided: `{data element}={side}`, several with blanks between.
+    """
 
     source: str
     name: str
@@ -65,11 +68,12 @@ class Edits:
         texts, zone = texts_of(event), (await self._registry.context()).zone
         changed_at = {one["dataElement"]: one.get("updatedAt") for one in event.get("dataValues") or ()}
         record_at = _instant(resource.get("meta", {}).get("lastUpdated"), self._.zone)
+        decided = dict(one.split("=", 1) for one in edit.verdict.split())
         verdicts: dict[str, Verdict] = {}
         for uid in sorted({*base, *said}):
             ours, theirs = texts.get(uid), said.get(uid)
-            if edit.verdict and ours != theirs:
-                verdicts[uid] = "record" if edit.verdict == "record" else "registry"
+            if uid in decided and ours != theirs:
+                verdicts[uid] = "record" if decided[uid] == "record" else "registry"
                 continue
             registry_at = _instant(changed_at.get(uid), zone)  # type: ignore[arg-type]
             rule = self._.definition.rule(uid)
@@ -110,8 +114,17 @@ class Edits:
                 decided = "record" if verdict == "record" else "registry"
                 await _queries.close_conflicts_of(self._.pool, decided=decided, **place)
                 continue
-            words = {"registry_text": texts.get(uid), "record_text": said.get(uid)}
-            await _queries.ask(self._.pool, source=edit.source, person=event["trackedEntity"], **place, **words)
+            await _queries.ask(
+                self._.pool,
+                source=edit.source,
+                name=edit.name,
+                version=edit.version,
+                first=edit.first,
+                person=event["trackedEntity"],
+                registry_text=texts.get(uid),
+                record_text=said.get(uid),
+                **place,
+            )
 
     async def _answered(self, edit: Edit, event: Json, request: Json, stands: bool) -> str:
         """A clinic's answer to a referral: an event of its own, since the referral itself is the midwife's."""

@@ -21,8 +21,11 @@ on conflict (source) do update set
 -- name: decide!
 -- What a person decided is done like any other change.
 insert into back_queue (source, name, version, first, verdict, noticed_at, try_at)
-values (:source, :name, :version, :version, :verdict, :now, :now)
-on conflict (source) do update set change = back_queue.change + 1, verdict = excluded.verdict, try_at = excluded.try_at;
+values (:source, :name, :version, :first, :verdict, :now, :now)
+on conflict (source) do update set
+  change = back_queue.change + 1,
+  verdict = trim(back_queue.verdict || ' ' || excluded.verdict),
+  try_at = excluded.try_at;
 
 -- name: claim^
 -- One due source; it is due again after the lease, should this process die.
@@ -107,9 +110,10 @@ on conflict (person) do update set change = queue.change + 1, try_at = least(que
 select count(*) from (select 1 from queue limit 200) as some;
 
 -- name: ask!
-insert into conflict (source, person, event, element, registry_text, record_text, noticed_at)
-values (:source, :person, :event, :element, :registry_text, :record_text, :now)
+insert into conflict (source, name, version, first, person, event, element, registry_text, record_text, noticed_at)
+values (:source, :name, :version, :first, :person, :event, :element, :registry_text, :record_text, :now)
 on conflict (event, element) where decided = '' do update set
+  source = excluded.source, name = excluded.name, version = excluded.version,
   registry_text = excluded.registry_text, record_text = excluded.record_text;
 
 -- name: open_conflicts
@@ -124,7 +128,7 @@ from conflict where decided <> '' order by decided_at desc limit 50;
 -- The texts go with the decision: they are in both servers' histories.
 update conflict set decided = :decided, decided_by = :who, decided_at = :now, registry_text = null, record_text = null
 where number = :number and decided = ''
-returning source, person, event, element;
+returning source, name, version, first, element;
 
 -- name: close_conflicts_of!
 -- Both sides agree again.

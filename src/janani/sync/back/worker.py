@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -28,13 +28,23 @@ _PASSING = {0, 401, 403, 408, 409, 412, 425, 429, 500, 502, 503, 504}
 
 
 class WriteBack:
-    """The way back: its feed and its worker."""
+    """The way back: its feed and its worker. `names` is {UID: code} of data elements, for people."""
+
+    names: Mapping[str, str]
 
     def __init__(
-        self, feed: RecordFeed, clinic: Clinic, edits: Edits, pool: asyncpg.Pool, bell: Bell, clock: Clock
+        self,
+        feed: RecordFeed,
+        clinic: Clinic,
+        edits: Edits,
+        pool: asyncpg.Pool,
+        bell: Bell,
+        clock: Clock,
+        names: Mapping[str, str],
     ) -> None:
+        self.names = names
         self.feed, self._clinic, self._edits = feed, clinic, edits
-        self._pool, self.bell, self._clock = pool, bell, clock
+        self.pool, self.bell, self.clock = pool, bell, clock
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -62,8 +72,8 @@ class WriteBack:
 
     async def bring_next(self) -> bool:
         """Brings the next source that is due; whether there was one."""
-        now = self._clock()
-        claim = await _queries.claim(self._pool, now=now, until=now + _LEASE)
+        now = self.clock()
+        claim = await _queries.claim(self.pool, now=now, until=now + _LEASE)
         if claim is None:
             return False
         try:
@@ -99,16 +109,16 @@ class WriteBack:
         )
 
     async def _finish(self, claim: Any) -> None:
-        await _queries.finish(self._pool, source=claim["source"], change=claim["change"], now=self._clock())
-        await _queries.revive(self._pool, source=claim["source"])
+        await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=self.clock())
+        await _queries.revive(self.pool, source=claim["source"])
 
     async def _later(self, claim: Any, trouble: str) -> None:
         wait = min(0.5 * 2 ** min(claim["attempts"], 20), _LONGEST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
-        try_at = self._clock() + timedelta(seconds=wait)
-        await _queries.release(self._pool, source=claim["source"], try_at=try_at, trouble=trouble)
+        try_at = self.clock() + timedelta(seconds=wait)
+        await _queries.release(self.pool, source=claim["source"], try_at=try_at, trouble=trouble)
 
     async def _set_aside(self, claim: Any, reason: str) -> None:
         log("sync").warning("set_aside_back", source=claim["source"], reason=reason)
-        now = self._clock()
-        await _queries.set_aside(self._pool, source=claim["source"], reason=reason, attempts=claim["attempts"], now=now)
-        await _queries.finish(self._pool, source=claim["source"], change=claim["change"], now=now)
+        now = self.clock()
+        await _queries.set_aside(self.pool, source=claim["source"], reason=reason, attempts=claim["attempts"], now=now)
+        await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=now)
