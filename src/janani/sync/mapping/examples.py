@@ -76,10 +76,12 @@ def _person(programme: Programme, table: Table, catalogue: Catalogue, turn: int)
     attributes |= _known_attributes(table)
     elements = {field.uid: field for field in catalogue.elements.values()}
     hidden = {row.unless for row in table.observations} if turn % 2 else set()
+    nothing = {row.element: row.none[0] for row in table.allergies if row.none} if turn % 2 else {}
     events = []
     for role, uid in programme.registry.stages.items():
         held = [elements[one] for one in sorted(catalogue.stages.get(uid, ())) if one in elements]
-        events.append(Event(role, _DAY, {field.code: _turn(field, turn) for field in held if field.code not in hidden}))
+        values = {one.code: nothing.get(one.code) or _turn(one, turn) for one in held if one.code not in hidden}
+        events.append(Event(role, _DAY, values))
         events += [Event(role, _DAY, status=status) for status in _OTHER_STATES]
     return tracked_entity(programme, catalogue, attributes, events)
 
