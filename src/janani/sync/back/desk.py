@@ -10,7 +10,7 @@ from litestar.response import Redirect
 
 from janani.kernel import pages, postgres
 from janani.sync.back.worker import WriteBack
-from janani.sync.problems import NotOpen
+from janani.sync.problems import NotOpen, NotSetAside
 
 _queries = postgres.queries("janani.sync.back")
 _jinja = pages.environment("janani.sync.back")
@@ -82,6 +82,18 @@ async def settle(request: _Request, number: FromPath[int]) -> Redirect:
     return Redirect("/conflicts", status_code=303)
 
 
+@post("/back/{kind:str}/{resource:str}/retry", status_code=202)
+async def again(request: _Request, kind: FromPath[str], resource: FromPath[str]) -> dict[str, str]:
+    """Tries to bring back again what was set aside, `Type/id` of the record. For staff."""
+    back = _back(request)
+    request.app.state.staff(request)
+    done = await _queries.again(back.pool, source=f"{kind}/{resource}", now=back.clock())
+    if not str(done).endswith(" 1"):
+        raise NotSetAside
+    back.bell.ring()
+    return {"status": "queued"}
+
+
 def _back(request: _Request) -> WriteBack:
     back: WriteBack | None = request.app.state.sync.back
     if back is None:
@@ -89,4 +101,4 @@ def _back(request: _Request) -> WriteBack:
     return back
 
 
-handlers = [conflicts, settle]
+handlers = [conflicts, settle, again]

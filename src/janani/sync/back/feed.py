@@ -1,7 +1,7 @@
 """Follows the record's history (`_history?_since=`) into the queue of what is to be brought back.
 
-What was read is queued in the transaction that moves the position. Reading leaves a trace in a woman's audit trail, so
-nothing is read twice but the seconds in which a slow transaction may show its changes late.
+What was read is queued before the position moves: a kill between the two reads it again. Reading leaves a trace in a
+woman's audit trail, so nothing is read twice but the seconds in which a slow transaction may show its changes late.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ from janani.sync.gate import Bell
 _queries = postgres.queries("janani.sync.back")
 _PAGE = 500
 _LATE = timedelta(seconds=10)
-_BUSY_SECONDS = 30.0
+_BUSY = 200  # people waiting to be carried
+_BUSY_SECONDS = 5.0
+_BUSY_ROUNDS = 60
+_REMEMBERED = 50_000
 _LONGEST_SECONDS = 30.0
 _STEP = timedelta(milliseconds=1)
 
@@ -54,7 +57,7 @@ class RecordFeed:
             try:
                 await self.step()
                 delay, self.trouble = 1.0, ""
-                await asyncio.sleep(await self._pause())
+                await self._pause()
             except (FhirError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 status = error.status if isinstance(error, FhirError) else type(error).__name__
                 if not self.trouble:
@@ -75,15 +78,29 @@ class RecordFeed:
             self._look_from = position
         elif self._look_again is not None and self._clock() >= self._look_again:
             since, self._look_again = self._look_from - _LATE, None
-        entries = [entry async for entry in self._record.history(_parameters(since))]
-        newest = max([position, *(datetime.fromisoformat(at) for at in map(instant_of, entries) if at)])
+        newest, named, chunk = position, 0, list[dict[str, Any]]()
+        async for entry in self._record.history(_parameters(since)):
+            at = instant_of(entry)
+            newest = max(newest, datetime.fromisoformat(at)) if at else newest
+            chunk.append(entry)
+            if len(chunk) == _PAGE:
+                named += await self._take(chunk)
+                chunk = []
+        named += await self._take(chunk)
+        if newest > position:
+            await _queries.move(self._pool, position=newest, now=self._clock())
+            self._look_again, self._look_from = self._clock() + _LATE, position
+        return named
+
+    async def _take(self, entries: Sequence[dict[str, Any]]) -> int:
+        """Queues what a page asks for; a page that is read again asks for the same."""
         fresh = [one for one in versions(entries) if (one.reference, one.number) not in self._seen]
-        if not fresh and newest == position:
-            return 0
-        sources = await self._sources(fresh)
-        await self._keep(sources, newest)
-        self._remember(fresh)
-        self._look_again, self._look_from = self._clock() + _LATE, position
+        sources = await self._sources(fresh) if fresh else []
+        if sources:
+            await self._keep(sources)
+        self._seen.update(((one.reference, one.number), None) for one in fresh)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.pop(next(iter(self._seen)))
         return len(sources)
 
     async def _sources(self, found: Sequence[Version]) -> list[Source]:
@@ -103,36 +120,29 @@ class RecordFeed:
                 sources.append(source)
         return sources
 
-    async def _keep(self, sources: Sequence[Source], position: datetime) -> None:
+    async def _keep(self, sources: Sequence[Source]) -> None:
         first: dict[str, int] = {}
         last: dict[str, Source] = {}
         for one in sources:
             first[one.source] = min(one.version, first.get(one.source, one.version))
             last[one.source] = one
-        now = self._clock()
-        async with self._pool.acquire() as connection, connection.transaction():
-            if last:
-                await _queries.notice(
-                    connection,
-                    sources=list(last),
-                    names=[one.name for one in last.values()],
-                    versions=[one.version for one in last.values()],
-                    firsts=[first[source] for source in last],
-                    now=now,
-                )
-            await _queries.move(connection, position=position, now=now)
-        if last:
-            self._bell.ring()
+        await _queries.notice(
+            self._pool,
+            sources=list(last),
+            names=[one.name for one in last.values()],
+            versions=[one.version for one in last.values()],
+            firsts=[first[source] for source in last],
+            now=self._clock(),
+        )
+        self._bell.ring()
 
-    def _remember(self, found: Sequence[Version]) -> None:
-        self._seen.update(((one.reference, one.number), None) for one in found)
-        while len(self._seen) > 50_000:
-            self._seen.pop(next(iter(self._seen)))
-
-    async def _pause(self) -> float:
-        """Longer while much is on its way out: the record's history is then the sync's own words."""
-        waiting = await _queries.forward_waiting(self._pool)
-        return _BUSY_SECONDS if waiting >= 200 else self._seconds
+    async def _pause(self) -> None:
+        """Rests; longer while much is on its way out, for the record's history is then the sync's own words."""
+        await asyncio.sleep(self._seconds)
+        for _ in range(_BUSY_ROUNDS):
+            if await _queries.forward_waiting(self._pool) < _BUSY:
+                return
+            await asyncio.sleep(_BUSY_SECONDS)
 
 
 def _parameters(since: datetime) -> dict[str, str]:

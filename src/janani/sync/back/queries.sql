@@ -43,8 +43,17 @@ update back_queue set try_at = :now, attempts = 0, trouble = '' where source = :
 update back_queue set try_at = :try_at, trouble = :trouble where source = :source;
 
 -- name: set_aside!
-insert into back_dead (source, reason, attempts, since) values (:source, :reason, :attempts, :now)
-on conflict (source) do update set reason = excluded.reason, attempts = excluded.attempts;
+insert into back_dead (source, reason, attempts, since, name, version, first)
+values (:source, :reason, :attempts, :now, :name, :version, :first)
+on conflict (source) do update set reason = excluded.reason, attempts = excluded.attempts,
+  version = excluded.version, first = least(back_dead.first, excluded.first);
+
+-- name: again!
+-- Another try of what was set aside.
+with gone as (delete from back_dead where source = :source returning source, name, version, first)
+insert into back_queue (source, name, version, first, noticed_at, try_at)
+select source, name, version, first, :now, :now from gone
+on conflict (source) do update set change = back_queue.change + 1, try_at = excluded.try_at;
 
 -- name: revive!
 delete from back_dead where source = :source;

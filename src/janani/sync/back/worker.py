@@ -120,5 +120,14 @@ class WriteBack:
     async def _set_aside(self, claim: Any, reason: str) -> None:
         log("sync").warning("set_aside_back", source=claim["source"], reason=reason)
         now = self.clock()
-        await _queries.set_aside(self.pool, source=claim["source"], reason=reason, attempts=claim["attempts"], now=now)
+        await _queries.set_aside(
+            self.pool,
+            source=claim["source"],
+            reason=reason,
+            attempts=claim["attempts"],
+            name=claim["name"],
+            version=claim["version"],
+            first=claim["first"],
+            now=now,
+        )
         await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=now)
