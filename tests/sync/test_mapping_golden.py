@@ -1,6 +1,6 @@
 """What each row makes, a file a kind of resource: a change of the table or the mapper shows as a change of lines.
 
-`JANANI_GOLDEN=write pytest tests/sync/test_mapping_golden.py` writes the files anew; look at the difference before
+`GOLDEN=write pytest tests/sync/test_mapping_golden.py` writes the files anew; look at the difference before
 it is committed.
 """
 
@@ -37,7 +37,7 @@ def made() -> dict[str, list[dict[str, Any]]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_row_makes_what_it_made(made: dict[str, list[dict[str, Any]]], kind: str) -> None:
     file = GOLDEN / f"{kind}.jsonl"
-    if os.environ.get("JANANI_GOLDEN") == "write":
+    if os.environ.get("GOLDEN") == "write":
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"".join(msgspec.json.encode(one, order="sorted") + b"\n" for one in made[kind]))
     assert made[kind] == [msgspec.json.decode(line) for line in file.read_bytes().splitlines()]
