@@ -15,11 +15,13 @@ from janani.clients.fhir import FhirClient
 from janani.kernel.ids import uid_of
 from janani.portals.chart import definition
 from janani.portals.doctor import additions
+from janani.sync.mapping import checking
 from people import record_token, visited
 from system import System, a_system
 
 PROGRAMME = programmes.load("anc_lk")
 STAGES, ELEMENTS = PROGRAMME.registry.stages, PROGRAMME.registry.elements
+_TABLE, CATALOGUE = checking.read(PROGRAMME)
 PATIENCE_SECONDS = 30
 
 
@@ -172,6 +174,63 @@ async def test_a_closed_problem_stays_closed_and_is_told_in_words(clinic: Clinic
     await clinic.until(lambda: _when(woman.observation("29463-7"), lambda one: one["valueQuantity"]["value"] == 56))
     again = await clinic.record.read("Condition", problem["id"])
     assert again["clinicalStatus"]["coding"][0]["code"] == "resolved"
+
+
+async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -> None:
+    woman = await clinic.woman(6, "back-answers")
+    [registration] = await woman.events("registration")
+    referral = {
+        "event": uid_of("back-answers/referral"),
+        "program": registration["program"],
+        "programStage": STAGES["referral"],
+        "enrollment": registration["enrollment"],
+        "orgUnit": registration["orgUnit"],
+        "status": "COMPLETED",
+        "occurredAt": registration["occurredAt"],
+        "dataValues": [
+            {"dataElement": ELEMENTS["referral_clinic"], "value": "VOG_KANDY"},
+            {"dataElement": ELEMENTS["referral_urgency"], "value": "URGENT"},
+            {"dataElement": _element("ANC_REFERRAL_MAIN_REASON"), "value": _first_option("ANC_REFERRAL_MAIN_REASON")},
+        ],
+    }
+    report = await clinic.registry.import_tracker({"events": [referral]})
+    assert report["status"] == "OK", report
+    [request] = await clinic.until(lambda: clinic.record.search("ServiceRequest", {"patient": woman.patient}))
+    answered = request | {"status": "completed", "note": [{"text": "Seen; twins; comes every week"}]}
+    await clinic.record.update(answered, if_match=request["meta"]["versionId"])
+    [event] = await clinic.until(lambda: woman.events("specialist"))
+    assert "Seen; twins; comes every week" in _texts(event).values()
+
+    await woman.add("5f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a12", haemoglobin="8.8", follow_up="2027-12-24")
+    await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 3))
+    [appointment] = [
+        one
+        for one in await clinic.record.search("Appointment", {"patient": woman.patient})
+        if one["start"].startswith("2027-12-24")
+    ]
+    await clinic.record.update(appointment | {"status": "cancelled"})
+    [encounter] = [
+        one
+        for one in await clinic.record.search("Encounter", {"patient": woman.patient})
+        if one["identifier"][0]["system"] == clinic.chart.form_system
+    ]
+    await clinic.record.update(encounter | {"status": "entered-in-error"})
+
+    async def taken_back() -> bool:
+        states = sorted(one["status"] for one in await woman.events("specialist"))
+        return states == ["COMPLETED", "SKIPPED"]
+
+    await clinic.until(taken_back)
+    found = (await clinic.http.get(f"{clinic.sync}/status")).json()["write-back"]
+    assert found["set aside"] == 0, found
+
+
+def _element(code: str) -> str:
+    return CATALOGUE.elements[code].uid
+
+
+def _first_option(code: str) -> str:
+    return next(iter(CATALOGUE.elements[code].options))
 
 
 @pytest.mark.parametrize(("keep", "stands"), [("record", "16"), ("registry", "15")])
