@@ -1,6 +1,7 @@
 """What of a mapped person has to be sent, given what was delivered before. Pure."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from janani.sync.mapping import Entry, Mapped
+
+_REFERENCE = re.compile(rb'"reference":"([^"\\\\]*)"')  # a text can't look like it: its quotation marks are escaped
 
 PATIENT = "Patient"
 """Stands for her Patient among the digests, whatever its key at the time."""
@@ -40,7 +43,7 @@ def plan(mapped: Mapped, before: Delivered | None, bundle_system: str, *, whole:
     entity's own, which the record holds already.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
-    digests = {_place(entry): digest(entry.resource) for entry in own}
+    digests = {_place(entry): digest_of(entry.body) for entry in own}
     known = {} if whole or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry)) != digests[_place(entry)]]
     removed = sorted(set(before.digests if before else ()) - set(digests))
@@ -71,11 +74,16 @@ def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
 
 def digest(resource: Any) -> str:
     """A short digest of a resource's bytes."""
-    return hashlib.blake2b(msgspec.json.encode(resource), digest_size=12).hexdigest()
+    return digest_of(msgspec.json.encode(resource))
+
+
+def digest_of(body: bytes) -> str:
+    """A short digest of a resource's JSON."""
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def _place(entry: Entry) -> str:
-    return PATIENT if entry.resource["resourceType"] == "Patient" else entry.key
+    return PATIENT if entry.key.startswith("Patient?") else entry.key
 
 
 def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
@@ -87,7 +95,7 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
         url = waiting.pop()
         if url not in wanted and url in by_url:
             wanted.add(url)
-            waiting += references(by_url[url].resource)
+            waiting += [found.decode() for found in _REFERENCE.findall(by_url[url].body)]
     return [entry for entry in entries if entry.full_url in wanted]
 
 
@@ -104,26 +112,30 @@ def references(node: Any) -> Iterator[str]:
             yield from references(one)
 
 
-def _request(entry: Entry, patient: str, *, update: bool = False) -> dict[str, Any]:
-    kind = entry.resource["resourceType"]
-    request: dict[str, str] = {"method": "PUT", "url": patient if kind == "Patient" else entry.key}
+def _request(entry: Entry, patient: str, *, update: bool = False) -> bytes:
+    kind, _, query = entry.key.partition("?")
+    request = f'"method":"PUT","url":{_text(patient if kind == "Patient" else entry.key)}'
     if entry.shared and not update:
-        request = {"method": "POST", "url": kind, "ifNoneExist": entry.key.partition("?")[2]}
-    return {"fullUrl": entry.full_url, "resource": entry.resource, "request": request}
+        request = f'"method":"POST","url":"{kind}","ifNoneExist":{_text(query)}'
+    return b'{"fullUrl":"%b","resource":%b,"request":{%b}}' % (entry.full_url.encode(), entry.body, request.encode())
 
 
-def _removal(key: str) -> dict[str, Any]:
-    return {"request": {"method": "DELETE", "url": key}}
+def _removal(key: str) -> bytes:
+    return b'{"request":{"method":"DELETE","url":%b}}' % msgspec.json.encode(key)
 
 
-def _transaction(mapped: Mapped, requests: list[dict[str, Any]], system: str) -> bytes:
+def _text(value: str) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _transaction(mapped: Mapped, requests: list[bytes], system: str) -> bytes:
     """A transaction Bundle; its identifier is of its content, so that the same content has the same one."""
-    value = f"{mapped.person}-{digest(requests)}"
+    entries = b"[" + b",".join(requests) + b"]"
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
-        "identifier": {"system": system, "value": value},
+        "identifier": {"system": system, "value": f"{mapped.person}-{digest_of(entries)}"},
         "type": "transaction",
     }
     if mapped.timestamp:
         bundle["timestamp"] = mapped.timestamp
-    return msgspec.json.encode(bundle | {"entry": requests})
+    return msgspec.json.encode(bundle | {"entry": msgspec.Raw(entries)})

@@ -42,7 +42,7 @@ class Target:
                 return
             sent = delivery.with_references(fresh, list(entries))
             await self._record.transaction(delivery.directory(sent, self._system))
-            digests = [{"key": entry.key, "digest": delivery.digest(entry.resource)} for entry in sent]
+            digests = [{"key": entry.key, "digest": delivery.digest_of(entry.body)} for entry in sent]
             await _queries.remember_shared(self._pool, digests)
             assert self._shared is not None
             self._shared |= {row["key"]: row["digest"] for row in digests}
@@ -58,4 +58,4 @@ class Target:
         if self._shared is None:
             rows: Any = [row async for row in _queries.shared(self._pool)]
             self._shared = {row["key"]: row["digest"] for row in rows}
-        return [entry for entry in entries if self._shared.get(entry.key) != delivery.digest(entry.resource)]
+        return [entry for entry in entries if self._shared.get(entry.key) != delivery.digest_of(entry.body)]

@@ -1,13 +1,16 @@
-"""Rows of the table as functions from an event to a clinical resource, compiled once.
+"""Clinical rows of the table as the source of functions from an event's values to resources.
 
-A function shares its constant parts (code, category, profile) between all the resources it makes: nobody changes a
-resource after it was made.
+Every row becomes one function, and `clinical` calls those whose data element the event has. In the source `e` is the
+Visit (see model), `text` the value as DHIS2 keeps it.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
 
 from janani.sync.mapping import values
-from janani.sync.mapping.model import Frame, Piece, profiled
+from janani.sync.mapping.model import profiled
 from janani.sync.mapping.table import (
     AllergyRow,
     Catalogue,
@@ -19,7 +22,8 @@ from janani.sync.mapping.table import (
     Table,
     codes,
 )
-from janani.sync.mapping.values import Json, Unfit, coding, concept
+from janani.sync.mapping.template import Hole, Splice, expression
+from janani.sync.mapping.values import Json, coding, concept
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -29,232 +33,218 @@ _ALLERGY_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-cl
 _ALLERGY_VERIFIED = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
-Value = Callable[[str], Json]
+
+class Piece(Struct, frozen=True):
+    """The source of one row.
+
+    Attributes:
+        kind: the resource type.
+        name: ends the identifier `{event}-{name}`.
+        field: code of the data element, or the row's name; for what is left out.
+        define: source of the row's function.
+        call: expression that gives the resource's text, or None when there is nothing to say.
+        when: condition under which it is called; it may bind `text`.
+    """
+
+    kind: str
+    name: str
+    field: str
+    define: str
+    call: str
+    when: str
 
 
-def compile_pieces(table: Table, catalogue: Catalogue, stages: dict[str, str]) -> list[Piece]:
-    """Every clinical row of the table as a function, in the table's order. `stages` is {role: UID}."""
-    return [
-        *(_observation(row, table, catalogue, stages) for row in table.observations),
-        *(_panel(panel, table, catalogue) for panel in table.panels),
-        *(_condition(row, table, catalogue) for row in table.conditions),
-        *(_medicine(row, table, catalogue) for row in table.medicines),
-        *(_immunization(row, table, catalogue) for row in table.immunizations),
-        *(_allergy(row, table, catalogue) for row in table.allergies),
-    ]
+def clinical_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> Iterator[str]:
+    """Parts of the module: value maps, one function for each clinical row, and `clinical`. `stages` is {role: UID}."""
+    for name, written in table.value_maps.items():
+        members = {text: _coded(one, table) for text, one in written.items()}
+        lines = [f"    {text!r}: {',' + values.json_text(one)[1:-1]!r},\n" for text, one in members.items()]
+        yield f"{_map_name(name)} = {{\n{''.join(lines)}}}\n"
+    pieces = list(_Rows(table, catalogue, stages).pieces())
+    yield from (piece.define for piece in pieces)
+    yield "def clinical(e, keep, leave):\n    get = e.values.get\n" + "".join(map(_guarded, pieces)) + "    return\n"
 
 
-def _observation(row: ObservationRow, table: Table, catalogue: Catalogue, stages: dict[str, str]) -> Piece:
-    value = _constant(row, table) if row.constant else _value(row, table)
-    frame_of = _observation_frame(
-        row.profile or table.observation_profile, row.category, concept(row.code, table.systems, row.text), table
+def _guarded(piece: Piece) -> str:
+    """One row within `clinical`: kept, or left out with its reason."""
+    return (
+        f"    if {piece.when}:\n"
+        "        try:\n"
+        f"            keep({piece.kind!r}, {piece.name!r}, {piece.call})\n"
+        "        except Unfit as unfit:\n"
+        f"            leave({piece.field!r}, unfit)\n"
     )
-    marks = {"interpretation": [concept(row.interpretation, table.systems)]} if row.interpretation else {}
-    if row.name:
-        text_of = _derived(row, catalogue, stages)
-        name = row.name
-    else:
-        uid = name = catalogue.elements[row.element].uid
-
-        def text_of(frame: Frame) -> str | None:
-            return frame.values.get(uid)
-
-    def build(frame: Frame) -> Json | None:
-        text = text_of(frame)
-        return None if text is None else frame_of(frame) | value(text) | marks
-
-    return Piece(name, row.element or row.name, build)
 
 
-def _derived(row: ObservationRow, catalogue: Catalogue, stages: dict[str, str]) -> Callable[[Frame], str | None]:
-    """The text a derived row works on: a later date of another element, or anything at all in its stage."""
-    stage = stages.get(row.stage, "")
-    if not row.source:
-        return lambda frame: "" if frame.stage == stage else None
-    source, days = catalogue.elements[row.source].uid, row.days
-    unless = catalogue.elements[row.unless].uid if row.unless else ""
-
-    def text_of(frame: Frame) -> str | None:
-        text = frame.values.get(source)
-        return None if text is None or unless in frame.values else values.days_later(text, days)
-
-    return text_of
+def _map_name(name: str) -> str:
+    return "MAP_" + _word(name)
 
 
-def _observation_frame(profile: str, category: str, code: Json, table: Table) -> Callable[[Frame], Json]:
-    constant = {
-        "resourceType": "Observation",
-        **profiled(profile, table),
-        "status": "final",
-        "category": [{"coding": [{"system": _CATEGORY, "code": category}]}],
-        "code": code,
-    }
+def _word(name: str) -> str:
+    return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)
 
-    def frame_of(frame: Frame) -> Json:
-        return constant | {
-            "subject": frame.subject,
-            "encounter": frame.encounter,
-            "effectiveDateTime": frame.effective,
-            "performer": [frame.performer],
-            "device": frame.device,
+
+class _Rows:
+    """Makes the sources; each method is one kind."""
+
+    def __init__(self, table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> None:
+        self._table, self._elements, self._stages = table, catalogue.elements, stages
+
+    def pieces(self) -> Iterator[Piece]:
+        """Every row, in the table's order."""
+        table = self._table
+        yield from (self._observation(row) for row in table.observations)
+        yield from (self._panel(row) for row in table.panels)
+        yield from (self._condition(row) for row in table.conditions)
+        yield from (self._medicine(row) for row in table.medicines)
+        yield from (self._immunization(row) for row in table.immunizations)
+        yield from (self._allergy(row) for row in table.allergies)
+
+    def _concept(self, written: str | list[str], text: str = "") -> Json:
+        return concept(written, self._table.systems, text)
+
+    def _element(self, kind: str, row: Any, body: str) -> Piece:
+        """A row of one data element; `body` is the inside of its function."""
+        uid, function = self._elements[row.element].uid, f"{_word(kind).lower()}_{_word(row.element)}"
+        define = f"def {function}(e, text):\n{body}"
+        return Piece(kind, uid, row.element, define, f"{function}(e, text)", f"(text := get({uid!r})) is not None")
+
+    def _observation(self, row: ObservationRow) -> Piece:
+        profile = row.profile or self._table.observation_profile
+        resource = self._observed(profile, row.category, self._concept(row.code, row.text)) | self._value(row)
+        if row.interpretation:
+            resource["interpretation"] = [self._concept(row.interpretation)]
+        body = f"    return {expression(resource)}\n"
+        if not row.name:
+            return self._element("Observation", row, body)
+        function = f"observation_{_word(row.name)}"
+        define = f"def {function}(e, text):\n{body}"
+        if not row.source:
+            when = f"e.stage == {self._stages.get(row.stage, '')!r}"
+            return Piece("Observation", row.name, row.name, define, f'{function}(e, "")', when)
+        when = f"(text := get({self._elements[row.source].uid!r})) is not None"
+        if row.unless:
+            when += f" and {self._elements[row.unless].uid!r} not in e.values"
+        call = f"{function}(e, days_later(text, {row.days}))"
+        return Piece("Observation", row.name, row.name, define, call, when)
+
+    def _observed(self, profile: str, category: str, code: Json) -> Json:
+        return {
+            "resourceType": "Observation",
+            **profiled(profile, self._table),
+            "status": "final",
+            "category": [{"coding": [{"system": _CATEGORY, "code": category}]}],
+            "code": code,
+            "": Splice("e.observed"),
         }
 
-    return frame_of
+    def _value(self, row: ObservationRow) -> Json:
+        if row.constant:
+            return {"valueCodeableConcept": self._concept(row.constant)}
+        if row.value == "quantity":
+            return {"valueQuantity": self._quantity(row.unit, row.divide_by, row.decimals)}
+        if row.value == "integer":
+            return {"valueInteger": Hole("integer(text)")}
+        if row.value == "date":
+            return {"valueDateTime": Hole("quoted(day(text))")}
+        if row.value == "text":
+            return {"valueString": Hole("quoted(text_of(text))")}
+        return {"value": Splice(f"chosen({_map_name(row.value)}, text)")}
 
+    def _quantity(self, unit: str, divide_by: float = 0, decimals: int = 0) -> Json:
+        call = f"divided(text, {divide_by!r}, {decimals})" if divide_by else "decimal(text)"
+        return {"value": Hole(call), **values.unit(unit, self._table.systems["ucum"])}
 
-def _constant(row: ObservationRow, table: Table) -> Value:
-    value = {"valueCodeableConcept": concept(row.constant, table.systems)}
-    return lambda _: value
+    def _panel(self, panel: PanelRow) -> Piece:
+        function, lines, uids = f"panel_{_word(panel.name)}", [], []
+        for row in panel.components:
+            uid = self._elements[row.element].uid
+            part = {"code": self._concept(row.code, row.text), "valueQuantity": self._quantity(row.unit)}
+            lines.append(
+                f"    if (text := get({uid!r})) is not None:\n        given.append({expression(part, ' ' * 12)})\n"
+            )
+            uids.append(uid)
+        resource = self._observed(panel.profile, panel.category, self._concept(panel.code, panel.text))
+        resource["component"] = [Hole('",".join(given)')]
+        define = f"def {function}(e, get):\n    given = []\n{''.join(lines)}    return {expression(resource)}\n"
+        when = " or ".join(f"{uid!r} in e.values" for uid in uids)
+        return Piece("Observation", panel.name, panel.name, define, f"{function}(e, get)", when)
 
+    def _condition(self, row: ConditionRow) -> Piece:
+        resource = {
+            "resourceType": "Condition",
+            **profiled(self._table.condition_profile, self._table),
+            "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
+            "verificationStatus": {"coding": [{"system": _VERIFIED, "code": "confirmed"}]},
+            "category": [{"coding": [{"system": _CONDITION_CATEGORY, "code": "problem-list-item"}]}],
+            "code": self._concept(row.code, row.text),
+            "subject": Hole("e.subject"),
+            "": Splice("e.diagnosed"),
+        }
+        body = f"    if not truth(text):\n        return None\n    return {expression(resource)}\n"
+        return self._element("Condition", row, body)
 
-def _value(row: ObservationRow, table: Table) -> Value:
-    if row.value == "quantity":
-        quantity = _quantity(row.unit, table, row.divide_by, row.decimals)
-        return lambda text: {"valueQuantity": quantity(text)}
-    if row.value == "integer":
-        return lambda text: {"valueInteger": values.integer(text)}
-    if row.value == "date":
-        return lambda text: {"valueDateTime": values.day(text)}
-    if row.value == "text":
-        return lambda text: {"valueString": values.text_of(text)}
-    chosen = {text: _coded(written, table) for text, written in table.value_maps[row.value].items()}
+    def _medicine(self, row: MedicineRow) -> Piece:
+        def stated(status: str) -> str:
+            resource = {
+                "resourceType": "MedicationStatement",
+                "status": status,
+                "medicationCodeableConcept": self._concept(codes(row.code), row.text),
+                "": Splice("e.stated"),
+            }
+            return expression(resource) if status else "None"
 
-    def choose(text: str) -> Json:
-        if text not in chosen:
-            raise Unfit("not one of the options")
-        return chosen[text]
+        body = f"    if truth(text):\n        return {stated(row.taken)}\n    return {stated(row.not_taken)}\n"
+        return self._element("MedicationStatement", row, body)
 
-    return choose
+    def _immunization(self, row: ImmunizationRow) -> Piece:
+        resource: Json = {
+            "resourceType": "Immunization",
+            "status": "completed",
+            "vaccineCode": self._concept(row.code, row.text),
+            "patient": Hole("e.subject"),
+            "encounter": Hole("e.encounter"),
+            "recorded": Hole("e.recorded"),
+        }
+        if row.dose_number:
+            resource |= {
+                "occurrenceDateTime": Hole("e.effective"),
+                "primarySource": True,
+                "performer": [{"actor": Hole("e.performer")}],
+                "protocolApplied": [{"doseNumberPositiveInt": Hole("dose_number(text)")}],
+            }
+            return self._element("Immunization", row, f"    return {expression(resource)}\n")
+        resource |= {"occurrenceString": row.occurrence, "primarySource": False}
+        body = f"    if not truth(text):\n        return None\n    return {expression(resource)}\n"
+        return self._element("Immunization", row, body)
+
+    def _allergy(self, row: AllergyRow) -> Piece:
+        nothing = sorted({word.casefold() for word in row.none})
+        absent = {"coding": [coding(row.none_code, self._table.systems)], "text": row.none_code.partition("|")[2]}
+
+        def allergy(profile: str, code: Any) -> str:
+            resource = {
+                "resourceType": "AllergyIntolerance",
+                "clinicalStatus": {"coding": [{"system": _ALLERGY_CLINICAL, "code": "active"}]},
+                "verificationStatus": {"coding": [{"system": _ALLERGY_VERIFIED, "code": "unconfirmed"}]},
+                "type": "allergy",
+                **profiled(profile, self._table),
+                "code": code,
+                "patient": Hole("e.subject"),
+                "": Splice("e.diagnosed"),
+            }
+            return expression(resource)
+
+        body = (
+            "    words = text_of(text)\n"
+            f'    if words.rstrip(".").casefold() in {nothing!r}:\n'
+            f"        return {allergy('', absent)}\n"
+            f"    return {allergy(row.profile, {'text': Hole('quoted(words)')})}\n"
+        )
+        return self._element("AllergyIntolerance", row, body)
 
 
 def _coded(written: str, table: Table) -> Json:
     found = concept(written, table.systems)
     absent = found["coding"][0]["system"] == _ABSENT
     return {"dataAbsentReason": found} if absent else {"valueCodeableConcept": found}
-
-
-def _quantity(unit: str, table: Table, divide_by: float = 0, decimals: int = 0) -> Value:
-    members = values.unit(unit, table.systems["ucum"])
-
-    def quantity(text: str) -> Json:
-        number = values.number(text)
-        return {"value": round(number / divide_by, decimals) if divide_by else number, **members}
-
-    return quantity
-
-
-def _panel(panel: PanelRow, table: Table, catalogue: Catalogue) -> Piece:
-    frame_of = _observation_frame(panel.profile, panel.category, concept(panel.code, table.systems, panel.text), table)
-    parts = [
-        (
-            catalogue.elements[row.element].uid,
-            {"code": concept(row.code, table.systems, row.text)},
-            _quantity(row.unit, table),
-        )
-        for row in panel.components
-    ]
-
-    def build(frame: Frame) -> Json | None:
-        given = [(code, quantity, frame.values[uid]) for uid, code, quantity in parts if uid in frame.values]
-        components = [code | {"valueQuantity": quantity(text)} for code, quantity, text in given]
-        return frame_of(frame) | {"component": components} if components else None
-
-    return Piece(panel.name, panel.name, build)
-
-
-def _condition(row: ConditionRow, table: Table, catalogue: Catalogue) -> Piece:
-    uid = catalogue.elements[row.element].uid
-    constant = {
-        "resourceType": "Condition",
-        **profiled(table.condition_profile, table),
-        "clinicalStatus": {"coding": [{"system": _CLINICAL, "code": "active"}]},
-        "verificationStatus": {"coding": [{"system": _VERIFIED, "code": "confirmed"}]},
-        "category": [{"coding": [{"system": _CONDITION_CATEGORY, "code": "problem-list-item"}]}],
-        "code": concept(row.code, table.systems, row.text),
-    }
-
-    def build(frame: Frame) -> Json | None:
-        text = frame.values.get(uid)
-        if text is None or not values.truth(text):
-            return None
-        recorder = {"recorder": frame.recorder} if frame.recorder else {}
-        links = {"subject": frame.subject, "encounter": frame.encounter, "recordedDate": frame.recorded}
-        return constant | links | recorder
-
-    return Piece(uid, row.element, build)
-
-
-def _medicine(row: MedicineRow, table: Table, catalogue: Catalogue) -> Piece:
-    uid = catalogue.elements[row.element].uid
-    medicine = concept(codes(row.code), table.systems, row.text)
-
-    def build(frame: Frame) -> Json | None:
-        text = frame.values.get(uid)
-        status = "" if text is None else row.taken if values.truth(text) else row.not_taken
-        if not status:
-            return None
-        return {
-            "resourceType": "MedicationStatement",
-            "status": status,
-            "medicationCodeableConcept": medicine,
-            "subject": frame.subject,
-            "context": frame.encounter,
-            "effectiveDateTime": frame.effective,
-            "dateAsserted": frame.recorded,
-            "informationSource": frame.performer,
-        }
-
-    return Piece(uid, row.element, build)
-
-
-def _immunization(row: ImmunizationRow, table: Table, catalogue: Catalogue) -> Piece:
-    uid = catalogue.elements[row.element].uid
-    constant = {
-        "resourceType": "Immunization",
-        "status": "completed",
-        "vaccineCode": concept(row.code, table.systems, row.text),
-    }
-
-    def build(frame: Frame) -> Json | None:
-        text = frame.values.get(uid)
-        if text is None or (not row.dose_number and not values.truth(text)):
-            return None
-        links = {"patient": frame.subject, "encounter": frame.encounter, "recorded": frame.recorded}
-        if not row.dose_number:
-            return constant | links | {"occurrenceString": row.occurrence, "primarySource": False}
-        dose = values.integer(text)
-        if dose < 1:
-            raise Unfit("a dose number is 1 or more")
-        given = {
-            "occurrenceDateTime": frame.effective,
-            "primarySource": True,
-            "performer": [{"actor": frame.performer}],
-        }
-        return constant | links | given | {"protocolApplied": [{"doseNumberPositiveInt": dose}]}
-
-    return Piece(uid, row.element, build)
-
-
-def _allergy(row: AllergyRow, table: Table, catalogue: Catalogue) -> Piece:
-    uid = catalogue.elements[row.element].uid
-    nothing = {word.casefold() for word in row.none}
-    constant = {
-        "resourceType": "AllergyIntolerance",
-        "clinicalStatus": {"coding": [{"system": _ALLERGY_CLINICAL, "code": "active"}]},
-        "verificationStatus": {"coding": [{"system": _ALLERGY_VERIFIED, "code": "unconfirmed"}]},
-        "type": "allergy",
-    }
-    none = {"code": {"coding": [coding(row.none_code, table.systems)], "text": row.none_code.partition("|")[2]}}
-
-    def build(frame: Frame) -> Json | None:
-        text = frame.values.get(uid)
-        if text is None:
-            return None
-        words = values.text_of(text)
-        is_none = words.rstrip(".").casefold() in nothing
-        recorder = {"recorder": frame.recorder} if frame.recorder else {}
-        links = {"patient": frame.subject, "encounter": frame.encounter, "recordedDate": frame.recorded}
-        claimed = {} if is_none else profiled(row.profile, table)
-        return constant | claimed | (none if is_none else {"code": {"text": words}}) | links | recorder
-
-    return Piece(uid, row.element, build)

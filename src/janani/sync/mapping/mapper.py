@@ -1,51 +1,80 @@
-"""A tracked entity as the entries of a bundle, by the compiled table. Pure: no network, no clock."""
+"""A tracked entity as the entries of a bundle, by the generated functions. Pure: no network, no clock."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from janani.programmes import Programme
 from janani.sync.mapping import checking, values
-from janani.sync.mapping.clinical import compile_pieces
-from janani.sync.mapping.model import Context, Entry, Frame, LeftOut, Mapped, Names, Piece, User, reference
-from janani.sync.mapping.people import People
+from janani.sync.mapping.model import (
+    Context,
+    Enrollment,
+    Entry,
+    Event,
+    Held,
+    LeftOut,
+    Mapped,
+    Names,
+    Person,
+    User,
+    Visit,
+)
 from janani.sync.mapping.places import Places
+from janani.sync.mapping.source import load, source
 from janani.sync.mapping.table import Catalogue, Table
-from janani.sync.mapping.values import Json, Unfit, condition_on
-from janani.sync.mapping.visits import Visits
+from janani.sync.mapping.values import Json, Unfit, condition_on, quoted
+from janani.sync.mapping.visits import period_of
+
+_decode = msgspec.json.Decoder(Person).decode
 
 
 class Mapper:
-    """Maps whole tracked entities (`GET /api/tracker/trackedEntities/{uid}?fields=*`) of one programme."""
+    """Maps whole tracked entities (`GET /api/tracker/trackedEntities/{uid}?fields=*`) of one programme.
+
+    Attributes:
+        source: the Python that the table was compiled to.
+    """
 
     def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
-        stages = programme.registry.stages
         self.programme, self.table, self.catalogue = programme, table, catalogue
-        self.people = People(programme, table, catalogue)
+        self.source = source(programme, table, catalogue)
+        self.made = load(self.source)
         self.places = Places(programme, table)
-        self.visits = Visits(table, catalogue, stages)
-        self.pieces: list[Piece] = compile_pieces(table, catalogue, stages)
-        self.referrals = [(stages[one.stage], stages.get(one.answered_by, ""), one) for one in table.referrals]
         self.registration_number = catalogue.attributes[table.episode.registration_number].uid
-        self._device: tuple[Context | None, list[Entry]] = (None, [])
+        self.clinical = frozenset(table.encounter.clinical)
+        self.visits = {status: quoted(said) for status, said in table.encounter.statuses.items()}
+        self.appointments = {status: quoted(said) for status, said in table.appointment.statuses.items()}
+        self.systems = {
+            name: (quote(system, safe=""), quoted(system)) for name, system in table.identifiers.items()
+        }  # percent-encoded, and as JSON
+        self._shared: Shared | None = None
 
-    def map(self, person: Json, context: Context) -> Mapped:
-        """Everything the record should hold of `person` (a tracked entity with all that hangs on it).
+    def map(self, person: Json | bytes, context: Context) -> Mapped:
+        """Everything the record should hold of `person`: a tracked entity with all that hangs on it, or its JSON.
 
-        A value, event or enrolment that can't be carried is left out and named in `left_out`.
+        A value, event or enrolment that can't be carried is left out and named in `left_out`. Raises
+        msgspec.ValidationError for what is no tracked entity.
         """
-        return _Mapping(self, person, context).done()
+        read = _decode(person) if isinstance(person, bytes) else msgspec.convert(person, Person)
+        return _Mapping(self, read, self.shared(context)).done()
 
     def concerns(self, person: Json) -> bool:
         """Whether the tracked entity is enrolled in this programme."""
         program = self.programme.registry.program
-        return any(one.get("program") == program for one in _live(person.get("enrollments")))
+        enrollments = person.get("enrollments") or ()
+        return any(one.get("program") == program and not one.get("deleted") for one in enrollments)
 
     def device(self, context: Context) -> list[Entry]:
         """The Device of the registry and what it refers to."""
-        if self._device[0] is not context:
-            names = Names(self.table, context.system_id)
-            self._device = (context, self.places.device(names, context))
-        return self._device[1]
+        return self.shared(context).device
+
+    def shared(self, context: Context) -> "Shared":
+        """What belongs to no one person, made once for each context."""
+        if self._shared is None or self._shared.context is not context:
+            self._shared = Shared(self, context)
+        return self._shared
 
 
 def compile(programme: Programme) -> Mapper:
@@ -54,164 +83,215 @@ def compile(programme: Programme) -> Mapper:
     return Mapper(programme, table, catalogue)
 
 
+class Shared:
+    """Entries that many people share, by what they are made of. References are JSON texts."""
+
+    _MOST = 20_000
+
+    def __init__(self, mapper: Mapper, context: Context) -> None:
+        self.context = context
+        self.names = Names(mapper.table.namespace, context.system_id)
+        self._places = mapper.places
+        self._units: dict[str, tuple[list[Entry], str, str]] = {}
+        self._users: dict[tuple[str, ...], tuple[Entry, str]] = {}
+        self.device = self._places.device(self.names, context)
+        self.device_reference = _reference(self.device[0].full_url)
+        self.unit_of_code = {unit.code: unit.uid for unit in reversed([*context.units.values()]) if unit.code}
+
+    def unit(self, uid: str) -> tuple[list[Entry], str, str]:
+        """Organization and Location of a unit (of the registry itself when none is known), and references to them."""
+        found = self._units.get(uid)
+        if found is None:
+            entries = self._places.unit(self.names, self.context, uid or self.context.system_id)
+            if len(self._units) > self._MOST:
+                self._units.clear()
+            owner, place = (_reference(one.full_url) for one in entries)
+            found = self._units[uid] = (entries, owner, place)
+        return found
+
+    def user(self, one: Mapping[str, Any]) -> tuple[Entry, str]:
+        """The Practitioner of a user, and a reference to it."""
+        key = (one["uid"], *(one.get(name) or "" for name in ("username", "firstName", "surname")))
+        found = self._users.get(key)
+        if found is None:
+            entry = self._places.practitioner(self.names, self.context, User(*key))
+            if len(self._users) > self._MOST:
+                self._users.clear()
+            found = self._users[key] = (entry, _reference(entry.full_url))
+        return found
+
+
 class _Mapping:
     """One tracked entity on its way to being entries."""
 
-    def __init__(self, mapper: Mapper, person: Json, context: Context) -> None:
-        self.mapper, self.person, self.context = mapper, person, context
-        self.names = Names(mapper.table, context.system_id)
-        self.uid: str = person["trackedEntity"]
+    def __init__(self, mapper: Mapper, person: Person, known: Shared) -> None:
+        self.mapper, self.person, self.known, self.context = mapper, person, known, known.context
+        self.made, self.names = mapper.made, known.names
+        self.uid = person.trackedEntity
         self.left_out: list[LeftOut] = []
-        self.shared: dict[str, Entry] = {}
+        self.shared: dict[str, Entry] = {one.key: one for one in known.device}
         self.own: dict[str, Entry] = {}
-        self.device = reference(self._shared(mapper.device(context)).full_url)
-        self.subject = reference(self.names.full_url("Patient", self.uid))
+        self.subject_url = self.names.full_url("Patient", self.uid)
+        self.subject = _reference(self.subject_url)
 
     def done(self) -> Mapped:
-        enrollments = self._enrollments()
-        attributes = _attributes([self.person, *enrollments])
-        unit = self._owner()
-        patient, strongest = self._patient(attributes, unit)
+        program = self.mapper.programme.registry.program
+        enrollments = [one for one in self.person.enrollments or () if one.program == program and not one.deleted]
+        enrollments.sort(key=lambda one: (one.enrolledAt or "", one.enrollment or ""))
+        attributes = _texts(self.person.attributes, {})
         for enrollment in enrollments:
-            self._enrollment(enrollment, attributes)
+            _texts(enrollment.attributes, attributes)
+        owners = self.person.programOwners or ()
+        owner = next((one.orgUnit for one in owners if one.program == program), None) or self.person.orgUnit or ""
+        patient, strongest = self._patient(attributes, owner)
+        for enrollment in enrollments:
+            self._enrollment(enrollment, attributes, owner)
         entries = [patient, *self.shared.values(), *self.own.values()]
         return Mapped(self.uid, strongest, patient.key, entries, self._timestamp(), self.left_out)
 
-    def _enrollments(self) -> list[Json]:
-        program = self.mapper.programme.registry.program
-        found = [one for one in _live(self.person.get("enrollments")) if one.get("program") == program]
-        return sorted(found, key=lambda one: (one.get("enrolledAt") or "", one.get("enrollment") or ""))
-
-    def _owner(self) -> str:
-        program = self.mapper.programme.registry.program
-        owners = self.person.get("programOwners") or []
-        owner = next((one.get("orgUnit") for one in owners if one.get("program") == program), None)
-        return owner or self.person.get("orgUnit") or ""
-
-    def _patient(self, attributes: Mapping[str, str], unit: str) -> tuple[Entry, str]:
+    def _patient(self, attributes: dict[str, str], unit: str) -> tuple[Entry, str]:
         """The Patient under her own UID, and the key of her strongest identifier."""
-        identifiers = self.mapper.people.identifiers(attributes, self._refuse(self.uid))
-        resource = self.mapper.people.patient(
-            attributes, identifiers, self.device, unit, self.context, self._refuse(self.uid)
-        )
-        if unit:
-            resource["managingOrganization"] = reference(self._unit(unit)[0].full_url)
-        entry = self.names.entry(resource, self.mapper.table.identifiers["tracked_entity"], self.uid, first=False)
-        if not identifiers:
-            return entry, entry.key
-        return entry, condition_on("Patient", identifiers[0]["system"], identifiers[0]["value"])
+        refuse = self._refuse(self.uid)
+        given = self.made.identifiers(attributes, refuse)
+        system = self.mapper.table.identifiers["tracked_entity"]
+        own = values.json_text({"system": system, "value": self.uid})
+        owner = f',"managingOrganization":{self._unit(unit)[0]}' if unit else ""
+        device = self.known.device_reference
+        body = self.made.patient(attributes, given, own, device, unit, owner, self.context, refuse)
+        entry = Entry(condition_on("Patient", system, self.uid), self.subject_url, body.encode())
+        return entry, given[0][1] if given else entry.key
 
-    def _enrollment(self, enrollment: Json, person: Mapping[str, str]) -> None:
-        uid = enrollment.get("enrollment")
+    def _enrollment(self, enrollment: Enrollment, person: Mapping[str, str], owner: str) -> None:
+        uid = enrollment.enrollment
         if not uid:
             self._leave(self.uid, "enrollment", "it has no UID")
             return
-        unit = enrollment.get("orgUnit") or self._owner()
-        number = (_attributes([enrollment]) or person).get(self.mapper.registration_number, "").strip()
-        organization = reference(self._unit(unit)[0].full_url)
+        unit = enrollment.orgUnit or owner
+        own = _texts(enrollment.attributes, {})
+        number = values.words((own or person).get(self.mapper.registration_number, ""))
+        organization = self._unit(unit)[0]
         try:
-            episode = self.mapper.visits.episode(enrollment, self.subject, organization, number, self.context)
+            period = period_of(enrollment, self.context.zone)
         except Unfit as unfit:
             self._leave(uid, "enrollment", str(unfit))
             return
-        entry = self._keep(episode, "enrollment", uid)
-        events = sorted(_live(enrollment.get("events")), key=lambda one: (_when(one), one.get("event") or ""))
+        identifier = f'{{"system":{self.mapper.systems["enrollment"][1]},"value":{quoted(uid)}}}'
+        body = self.made.episode(enrollment.status, self.subject, organization, number, period, identifier)
+        url = self._keep("EpisodeOfCare", "enrollment", uid, body)
+        events = [one for one in enrollment.events or () if not one.deleted]
+        events.sort(key=lambda one: (_when(one), one.event or ""))
         for event in events:
-            if event.get("event"):
-                self._event(event, events, reference(entry.full_url), unit)
+            if event.event:
+                self._event(event, event.event, events, _reference(url), unit)
 
-    def _event(self, event: Json, events: list[Json], episode: Json, enrolled_at: str) -> None:
-        table, status = self.mapper.table, event.get("status") or ""
-        unit = event.get("orgUnit") or enrolled_at
+    def _event(self, event: Event, uid: str, events: list[Event], episode: str, enrolled_at: str) -> None:
+        status, unit = event.status or "", event.orgUnit or enrolled_at
         try:
-            if status in table.appointment.statuses:
-                location = reference(self._unit(unit)[1].full_url)
-                state = table.appointment.statuses[status]
-                resource = self.mapper.visits.appointment(event, self.subject, location, state, self.context)
-                self._keep(resource, "event", event["event"])
-            elif status in table.encounter.statuses:
-                self._visit(event, events, episode, unit, table.encounter.statuses[status])
+            if status in self.mapper.appointments:
+                planned = event.scheduledAt or event.occurredAt
+                _, location = self._unit(unit)
+                if not planned:
+                    raise Unfit("no date")
+                state, zone = self.mapper.appointments[status], self.context.zone
+                body = self.made.appointment(event.programStage or "", planned, self.subject, location, state, zone)
+                self._keep("Appointment", "event", uid, self._identified(body, uid))
+            elif status in self.mapper.visits:
+                self._visit(event, uid, events, episode, unit)
         except Unfit as unfit:
-            self._leave(event["event"], "event", str(unfit))
+            self._leave(uid, "event", str(unfit))
 
-    def _visit(self, event: Json, events: list[Json], episode: Json, unit: str, status: str) -> None:
-        owner, place = (reference(one.full_url) for one in self._unit(unit))
-        frame = self._frame(event, owner)
-        resource = self.mapper.visits.encounter(event, frame, episode, owner, place, status)
-        self._keep(resource, "event", event["event"])
-        if event.get("status") not in self.mapper.table.encounter.clinical:
+    def _visit(self, event: Event, uid: str, events: list[Event], episode: str, unit: str) -> None:
+        owner, place = self._unit(unit)
+        status, url = event.status or "", self.names.full_url("Encounter", uid)
+        visit = self._of_event(event, uid, url, owner)
+        body = self.made.encounter(visit, self.mapper.visits[status], episode, owner, place)
+        self._keep("Encounter", "event", uid, self._identified(body, uid), url)
+        if status not in self.mapper.clinical:
             return
-        for piece in self.mapper.pieces:
-            try:
-                found = piece.build(frame)
-            except Unfit as unfit:
-                self._leave(event["event"], piece.field, str(unfit))
-                continue
-            if found is not None:
-                self._keep(found, "value", f"{event['event']}-{piece.name}")
-        self._refer(event, events, frame, owner)
+        self.made.clinical(visit, self._keeper(uid), self._leaver(uid))
+        self._refer(event, events, visit)
 
-    def _refer(self, event: Json, events: list[Json], frame: Frame, owner: Json) -> None:
-        for stage, answered_by, template in self.mapper.referrals:
-            if event.get("programStage") != stage or not self.mapper.visits.wanted(template, frame):
+    def _identified(self, body: str, uid: str) -> str:
+        return f'{body[:-1]},"identifier":[{{"system":{self.mapper.systems["event"][1]},"value":{quoted(uid)}}}]}}'
+
+    def _keeper(self, event: str) -> Any:
+        """Keeps the resource `name` of an event; what may be said of it once is said here, it is called most."""
+        encoded, system = self.mapper.systems["value"]
+        middle, full_url, own = f"?identifier={encoded}%7C{values.token(event)}-", self.names.full_url, self.own
+        start, inner = f"{event}-", f',"identifier":[{{"system":{system},"value":{quoted(event)[:-1]}-'
+
+        def keep(kind: str, name: str, body: str | None) -> None:
+            if body is not None:
+                key = kind + middle + name
+                text = f'{body[:-1]}{inner}{name}"}}]}}'
+                own[key] = Entry(key, full_url(kind, start + name), text.encode())
+
+        return keep
+
+    def _leaver(self, event: str) -> Any:
+        return lambda field, unfit: self._leave(event, field, str(unfit))
+
+    def _refer(self, event: Event, events: list[Event], visit: Visit) -> None:
+        for stage, asks, answered_by, clinic, units, make in self.made.referrals:
+            if visit.stage != stage or (asks and visit.values.get(asks) != "true"):
                 continue
-            clinic = self._unit_by_code(self.mapper.visits.clinic_code(template, frame))
-            later = [one for one in events if one.get("programStage") == answered_by and _when(one) >= _when(event)]
-            resource = self.mapper.visits.referral(
-                template, frame, frame.recorder or owner, clinic, answered=bool(answered_by and later)
+            to = self.known.unit_of_code.get(units.get(visit.values.get(clinic, ""), ""))
+            later = answered_by and any(
+                one.programStage == answered_by and _when(one) >= _when(event) for one in events
             )
-            self._keep(resource, "value", f"{event['event']}-referral")
+            body = make(visit, '"completed"' if later else '"active"', self._unit(to)[0] if to else "")
+            self._keeper(visit.uid)("ServiceRequest", "referral", body)
 
-    def _frame(self, event: Json, owner: Json) -> Frame:
-        when = event.get("occurredAt") or event.get("completedAt") or event.get("createdAt")
-        if not isinstance(when, str) or not when:
+    def _of_event(self, event: Event, uid: str, url: str, owner: str) -> Visit:
+        when = event.occurredAt or event.completedAt or event.createdAt
+        if not when:
             raise Unfit("it has no date")
-        effective = values.moment(when, self.context.zone)
-        created = event.get("createdAt")
-        recorder = self._practitioner(event)
-        return Frame(
-            event=event["event"],
-            stage=event.get("programStage") or "",
-            subject=self.subject,
-            encounter=reference(self.names.full_url("Encounter", event["event"])),
-            device=self.device,
-            performer=recorder or owner,
+        zone = self.context.zone
+        effective = f'"{values.moment(when, zone)}"'
+        recorder, created = self._practitioner(event), event.createdAt
+        recorded = f'"{values.instant(created, zone)}"' if created else effective
+        encounter, performer, subject = _reference(url), recorder or owner, self.subject
+        by = f',"recorder":{recorder}' if recorder else ""
+        return Visit(
+            uid=uid,
+            stage=event.programStage or "",
+            values={
+                one.dataElement: one.value for one in event.dataValues or () if one.value and type(one.value) is str
+            },
+            subject=subject,
+            encounter=encounter,
+            performer=performer,
             recorder=recorder,
             effective=effective,
-            recorded=values.instant(created, self.context.zone) if isinstance(created, str) and created else effective,
-            values=_values(event),
+            recorded=recorded,
+            observed=f',"subject":{subject},"encounter":{encounter},"effectiveDateTime":{effective},'
+            f'"performer":[{performer}],"device":{self.known.device_reference}',
+            diagnosed=f',"encounter":{encounter},"recordedDate":{recorded}{by}',
+            stated=f',"subject":{subject},"context":{encounter},"effectiveDateTime":{effective},'
+            f'"dateAsserted":{recorded},"informationSource":{performer}',
         )
 
-    def _practitioner(self, event: Json) -> Json | None:
-        """The Practitioner who last changed the event, else who made it, else who last changed the person."""
-        for one, key in ((event, "updatedBy"), (event, "createdBy"), (self.person, "updatedBy")):
-            found = one.get(key)
+    def _practitioner(self, event: Event) -> str:
+        """Refers to the Practitioner who last changed the event, else who made it, else who last changed the person."""
+        for found in (event.updatedBy, event.createdBy, self.person.updatedBy):
             if isinstance(found, dict) and found.get("uid"):
-                names = (found.get(name) or "" for name in ("username", "firstName", "surname"))
-                user = User(found["uid"], *names)
-                return reference(
-                    self._shared([self.mapper.places.practitioner(self.names, self.context, user)]).full_url
-                )
-        return None
+                entry, text = self.known.user(found)
+                self.shared[entry.key] = entry
+                return text
+        return ""
 
-    def _unit(self, uid: str) -> list[Entry]:
-        """Organization and Location of a unit (of the registry itself when none is known)."""
-        entries = self.mapper.places.unit(self.names, self.context, uid or self.context.system_id)
-        self._shared(entries)
-        return entries
+    def _unit(self, uid: str) -> tuple[str, str]:
+        """References to the Organization and the Location of a unit, which are then in the bundle."""
+        entries, owner, place = self.known.unit(uid)
+        for one in entries:
+            self.shared[one.key] = one
+        return owner, place
 
-    def _unit_by_code(self, code: str) -> Json | None:
-        found = next((unit.uid for unit in self.context.units.values() if code and unit.code == code), None)
-        return reference(self._unit(found)[0].full_url) if found else None
-
-    def _shared(self, entries: list[Entry]) -> Entry:
-        self.shared.update((entry.key, entry) for entry in entries)
-        return entries[0]
-
-    def _keep(self, resource: Json, identifier: str, value: str) -> Entry:
-        entry = self.names.entry(resource, self.mapper.table.identifiers[identifier], value)
-        self.own[entry.key] = entry
-        return entry
+    def _keep(self, kind: str, identifier: str, value: str, body: str, url: str = "") -> str:
+        key = f"{kind}?identifier={self.mapper.systems[identifier][0]}%7C{values.token(value)}"
+        full_url = url or self.names.full_url(kind, value)
+        self.own[key] = Entry(key, full_url, body.encode())
+        return full_url
 
     def _refuse(self, uid: str) -> Any:
         return lambda field, reason: self._leave(uid, field, reason)
@@ -220,31 +300,23 @@ class _Mapping:
         self.left_out.append(LeftOut(uid, field, reason))
 
     def _timestamp(self) -> str:
-        updated = self.person.get("updatedAt")
         try:
-            return values.instant(updated, self.context.zone) if isinstance(updated, str) else ""
+            return values.instant(self.person.updatedAt, self.context.zone) if self.person.updatedAt else ""
         except Unfit:
             return ""
 
 
-def _live(objects: Iterable[Json] | None) -> list[Json]:
-    return [one for one in objects or () if not one.get("deleted")]
+def _reference(full_url: str) -> str:
+    return f'{{"reference":"{full_url}"}}'
 
 
-def _attributes(objects: Iterable[Json]) -> dict[str, str]:
-    """Attribute UID → text of the objects; a later object wins."""
-    return {
-        one["attribute"]: one["value"]
-        for holder in objects
-        for one in holder.get("attributes") or ()
-        if isinstance(one.get("value"), str) and one["value"]
-    }
+def _texts(held: Iterable[Held] | None, into: dict[str, str]) -> dict[str, str]:
+    """Attribute UID → text; what is held here wins over what is there already."""
+    for one in held or ():
+        if one.value and type(one.value) is str:
+            into[one.attribute] = one.value
+    return into
 
 
-def _values(event: Json) -> dict[str, str]:
-    found = event.get("dataValues") or ()
-    return {one["dataElement"]: one["value"] for one in found if isinstance(one.get("value"), str) and one["value"]}
-
-
-def _when(event: Json) -> str:
-    return event.get("occurredAt") or event.get("scheduledAt") or ""
+def _when(event: Event) -> str:
+    return event.occurredAt or event.scheduledAt or ""

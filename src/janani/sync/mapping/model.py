@@ -1,14 +1,18 @@
-"""What goes into the mapper and what comes out of it, besides the tracked entity itself."""
+"""What goes into the mapper and what comes out of it, and the tracked entity as the mapper reads it."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
-from janani.kernel.ids import uuid_of
 from janani.sync.mapping.table import Table
 from janani.sync.mapping.values import Json, Unfit, condition_on
+
+_VARIANT = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
 
 
 class Unit(Struct, frozen=True):
@@ -47,13 +51,25 @@ class Context(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One resource to be written under its conditional URL `key`.
 
-    `shared`: it belongs to no one person (Device, Organization, Location, Practitioner).
+    Attributes:
+        body: the resource as JSON.
+        shared: it belongs to no one person (Device, Organization, Location, Practitioner).
     """
 
     key: str
     full_url: str
-    resource: Json
+    body: bytes
     shared: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The resource type."""
+        return self.key.partition("?")[0]
+
+    @property
+    def resource(self) -> Json:
+        """The resource, read anew each time."""
+        return dict(msgspec.json.decode(self.body))
 
 
 class LeftOut(Struct, frozen=True):
@@ -84,49 +100,114 @@ class Mapped(Struct, frozen=True):
     left_out: list[LeftOut]
 
 
-class Names(Struct, frozen=True):
+class Held(Struct):
+    """An attribute of a tracked entity or enrolment."""
+
+    attribute: str
+    value: Any = None
+
+
+class Value(Struct):
+    """A data value of an event."""
+
+    dataElement: str
+    value: Any = None
+
+
+class Event(Struct):
+    """An event, as far as the mapper reads it. Whatever else the registry says is not even kept."""
+
+    event: str | None = None
+    status: str | None = None
+    programStage: str | None = None
+    orgUnit: str | None = None
+    occurredAt: str | None = None
+    scheduledAt: str | None = None
+    completedAt: str | None = None
+    createdAt: str | None = None
+    updatedAt: str | None = None
+    deleted: Any = False
+    createdBy: Any = None
+    updatedBy: Any = None
+    dataValues: list[Value] | None = None
+
+
+class Enrollment(Struct):
+    """An enrolment, as far as the mapper reads it."""
+
+    enrollment: str | None = None
+    program: str | None = None
+    status: str | None = None
+    orgUnit: str | None = None
+    enrolledAt: str | None = None
+    completedAt: str | None = None
+    deleted: Any = False
+    attributes: list[Held] | None = None
+    events: list[Event] | None = None
+
+
+class Owner(Struct):
+    """Which unit holds a tracked entity for a program."""
+
+    program: str | None = None
+    orgUnit: str | None = None
+
+
+class Person(Struct):
+    """A tracked entity, as far as the mapper reads it."""
+
+    trackedEntity: str
+    orgUnit: str | None = None
+    updatedAt: str | None = None
+    updatedBy: Any = None
+    attributes: list[Held] | None = None
+    enrollments: list[Enrollment] | None = None
+    programOwners: list[Owner] | None = None
+
+
+class Names:
     """Makes identifiers, keys and full URLs for the registry `system_id`."""
 
-    table: Table
-    system_id: str
+    def __init__(self, namespace: UUID, system_id: str) -> None:
+        self._start = namespace.bytes + f"{system_id}/".encode()
 
-    def entry(self, resource: Json, system: str, value: str, *, shared: bool = False, first: bool = True) -> Entry:
-        """The entry of `resource` under the identifier `system|value`, which becomes its first (or last) one."""
+    def entry(self, resource: Json, system: str, value: str, *, first: bool = True) -> Entry:
+        """The shared entry of `resource` under the identifier `system|value`, its first (or last) one."""
         kind = resource["resourceType"]
         own = {"system": system, "value": value}
         others = resource.get("identifier", [])
         resource["identifier"] = [own, *others] if first else [*others, own]
-        return Entry(condition_on(kind, system, value), self.full_url(kind, value), resource, shared)
+        body = msgspec.json.encode(resource)
+        return Entry(condition_on(kind, system, value), self.full_url(kind, value), body, True)
 
     def full_url(self, kind: str, value: str) -> str:
-        """The `urn:uuid:` that always belongs to `value` of this registry."""
-        return f"urn:uuid:{uuid_of(self.table.namespace, f'{self.system_id}/{kind}/{value}')}"
+        """The `urn:uuid:` that always belongs to `value` of this registry: a version 5 UUID (RFC 9562 §5.5)."""
+        name = hashlib.sha1(self._start + f"{kind}/{value}".encode(), usedforsecurity=False).hexdigest()
+        return f"urn:uuid:{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
 
-class Frame(Struct):
-    """What the clinical resources of one event share. References are full URLs within the bundle."""
+class Visit(Struct):
+    """An event on its way: JSON texts that its resources share.
 
-    event: str
-    stage: str
-    subject: Json
-    encounter: Json
-    device: Json
-    performer: Json
-    recorder: Json | None
-    effective: str
-    recorded: str
-    values: Mapping[str, str]
-
-
-class Piece(Struct, frozen=True):
-    """One compiled row: `build` gives its resource for an event, or None when there is nothing to say.
-
-    `name` ends the identifier `{event}-{name}`; `build` raises Unfit when the value can't be carried.
+    Attributes:
+        uid, stage, values: as DHIS2 keeps them.
+        subject, encounter, performer, effective, recorded: JSON texts; `recorder` may be "".
+        observed, diagnosed, stated: members with a comma before each, of Observation, of Condition and
+            AllergyIntolerance, and of MedicationStatement.
     """
 
-    name: str
-    field: str
-    build: Callable[[Frame], Json | None]
+    uid: str
+    stage: str
+    values: dict[str, str]
+    subject: str
+    encounter: str
+    performer: str
+    recorder: str
+    effective: str
+    recorded: str
+    observed: str
+    diagnosed: str
+    stated: str
 
 
 def reference(full_url: str) -> Json:
@@ -139,4 +220,4 @@ def profiled(profile: str, table: Table) -> dict[str, Any]:
     return {"meta": {"profile": [table.profiles + profile]}} if profile else {}
 
 
-__all__ = ["Context", "Entry", "Frame", "LeftOut", "Mapped", "Names", "Piece", "Unfit", "Unit", "User"]
+__all__ = ["Context", "Entry", "LeftOut", "Mapped", "Names", "Unfit", "Unit", "User", "Visit"]

@@ -1,14 +1,20 @@
-"""The Patient: identifiers, name, address, phone, from the attributes of a tracked entity."""
+"""The source of the Patient, and what it calls: name, address and phone of a tracked entity's attributes.
+
+In the source `a` is {attribute UID: text}.
+"""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from urllib.parse import quote
 
 import phonenumbers
 
 from janani.programmes import Programme
 from janani.sync.mapping import values
 from janani.sync.mapping.model import Context, profiled
-from janani.sync.mapping.table import Catalogue, IdentifierRow, Table
+from janani.sync.mapping.table import Catalogue, Table
+from janani.sync.mapping.template import Hole, Splice, expression
 from janani.sync.mapping.values import Json, Unfit, coding, concept
 
 _ABSENT = {
@@ -16,6 +22,7 @@ _ABSENT = {
         {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"},
     ]
 }
+_SEPARATORS = re.compile(r"[,\n]")
 _POSTAL_CODE = re.compile(r"(?<!\d)(\d{5})(?!\d)")
 _LEADING_NUMBER = re.compile(r"^\d{3,5}\s+(?=\D)")
 
@@ -24,93 +31,24 @@ Refuse = Callable[[str, str], None]
 """Takes note that the field was left out, and why."""
 
 
-class People:
-    """Makes the Patient of a tracked entity by the table's template."""
+class Addresses:
+    """Reads addresses as the profile's parts. `provinces` is {province: districts}."""
 
-    def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
-        self._table, self._template = table, table.patient
-        self._uid = {code: field.uid for code, field in catalogue.attributes.items()}
-        self._region, self._country = programme.phone_region, programme.country
-        self._identifiers = [_identifier(row, programme, table) for row in table.patient.identifiers]
-        self._relationship = [concept(table.patient.contact.relationship, table.systems)]
+    def __init__(self, provinces: Mapping[str, list[str]], country: str) -> None:
+        self._country = country
         self._provinces = {
             district.casefold(): (district, province)
-            for province, districts in table.provinces.items()
+            for province, districts in provinces.items()
             for district in districts
         }
 
-    def identifiers(self, attributes: Attributes, refuse: Refuse) -> list[Json]:
-        """Her identifiers in the table's order, strongest first; those without a value are left out."""
-        found = []
-        for row, constant in zip(self._template.identifiers, self._identifiers, strict=True):
-            text = self._text(attributes, row.attribute, refuse)
-            if text:
-                found.append(constant | {"value": text})
-        return found
+    def member(self, text: str, unit: str, context: Context) -> str:
+        """The JSON member `address` with its comma; "" when no district can be told, from `text` or from `unit`."""
+        found = self._parts(text, unit, context)
+        return f',"address":[{values.json_text(found)}]' if found else ""
 
-    def patient(
-        self, attributes: Attributes, identifiers: list[Json], device: Json, unit: str, context: Context, refuse: Refuse
-    ) -> Json:
-        """The Patient, without the identifiers that are not hers alone. Claims its profile only when it meets it."""
-        person: Json = {
-            "resourceType": "Patient",
-            "extension": [{"url": self._template.registration_extension, "valueReference": device}],
-            "identifier": identifiers,
-            "active": True,
-        }
-        name = self._text(attributes, self._template.name, refuse)
-        if name:
-            person["name"] = [human_name(name)]
-        phone = self._text(attributes, self._template.phone, refuse)
-        if phone:
-            person["telecom"] = [self._phone(phone)]
-        gender = attributes.get(self._uid[self._template.gender.attribute])
-        if gender:
-            person["gender"] = self._template.gender.values.get(gender, self._template.gender.otherwise)
-        birth = attributes.get(self._uid[self._template.birth_date])
-        if birth:
-            try:
-                person["birthDate"] = values.day(birth)
-            except Unfit as unfit:
-                refuse(self._template.birth_date, str(unfit))
-        address = self._text(attributes, self._template.address, refuse)
-        if address and (structured := self._address(address, unit, context)):
-            person["address"] = [structured]
-        contact = self._contact(attributes, refuse)
-        if contact:
-            person["contact"] = [contact]
-        return profiled(self._template.profile if self._meets(person) else "", self._table) | person
-
-    def _meets(self, person: Json) -> bool:
-        """Whether the profile's mandatory parts are there: her first kind of identifier, name, gender, birth date."""
-        key = self._identifiers[0]["system"]
-        has_key = any(one["system"] == key for one in person["identifier"])
-        return has_key and all(part in person for part in ("name", "gender", "birthDate"))
-
-    def _text(self, attributes: Attributes, code: str, refuse: Refuse) -> str:
-        text = attributes.get(self._uid.get(code, ""))
-        if text is None:
-            return ""
-        try:
-            return values.text_of(text)
-        except Unfit as unfit:
-            refuse(code, str(unfit))
-            return ""
-
-    def _phone(self, text: str) -> Json:
-        return {"system": "phone", "value": phone_number(text, self._region), "use": "mobile"}
-
-    def _contact(self, attributes: Attributes, refuse: Refuse) -> Json:
-        row = self._template.contact
-        name, phone = (self._text(attributes, code, refuse) for code in (row.name, row.phone))
-        contact: Json = {"name": {"text": name}} if name else {}
-        if phone:
-            contact["telecom"] = [self._phone(phone)]
-        return {"relationship": self._relationship} | contact if contact else {}
-
-    def _address(self, text: str, unit: str, context: Context) -> Json:
-        """The address in the profile's parts; {} when no district can be told, from its text or its unit."""
-        parts = [part for part in (" ".join(one.split()) for one in re.split(r"[,\n]", text)) if part]
+    def _parts(self, text: str, unit: str, context: Context) -> Json:
+        parts = [part for part in (" ".join(one.split()) for one in _SEPARATORS.split(text)) if part]
         postal, parts = _postal_code(parts)
         place = self._place(parts) or self._place_of_unit(unit, context)
         if place is None or not parts:
@@ -138,6 +76,120 @@ class People:
         return None
 
 
+def stripped(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str:
+    """The text of an attribute; "" when there is none or it can't be carried."""
+    text = attributes.get(uid)
+    if text is None:
+        return ""
+    found = values.words(text)
+    if not found:
+        refuse(code, "the text is empty")
+    return found
+
+
+def born(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str:
+    """The JSON member `birthDate` with its comma, or ""."""
+    text = attributes.get(uid)
+    if text is None:
+        return ""
+    try:
+        return f',"birthDate":"{values.day(text)}"'
+    except Unfit as unfit:
+        refuse(code, str(unfit))
+        return ""
+
+
+def identified(system: str, value: str) -> str:
+    """The end of a conditional URL: `system` is percent-encoded already."""
+    return f"{system}%7C{values.token(value)}"
+
+
+def patient_source(programme: Programme, table: Table, catalogue: Catalogue) -> Iterator[str]:
+    """Parts of the module: `identifiers` (text and key of each, strongest first) and `patient`."""
+    yield f"ADDRESSES = Addresses({dict(table.provinces)!r}, {programme.country!r})\n"
+    yield _Patient(programme, table, catalogue).identifiers()
+    yield _Patient(programme, table, catalogue).patient()
+
+
+class _Patient:
+    def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
+        self._programme, self._table, self._template = programme, table, table.patient
+        self._uid = {code: field.uid for code, field in catalogue.attributes.items()}
+
+    def _stripped(self, code: str) -> str:
+        uid = self._uid.get(code)
+        return f"stripped(a, {uid!r}, {code!r}, refuse)" if uid else "''"
+
+    def identifiers(self) -> str:
+        """Her identifiers in the table's order; those without a value are left out."""
+        lines = []
+        for row in self._template.identifiers:
+            system = self._programme.record.systems[row.system]
+            kind = {"coding": [coding(row.type, self._table.systems)], "text": row.text} if row.type else {}
+            found = (
+                {"use": row.use} | ({"type": kind} if kind else {}) | {"system": system, "value": Hole("quoted(text)")}
+            )
+            key = f"identified({'Patient?identifier=' + quote(system, safe='')!r}, text)"
+            lines.append(f"    if text := {self._stripped(row.attribute)}:\n")
+            lines.append(f"        found.append(({expression(found, ' ' * 12)}, {key}, {system!r}))\n")
+        return f"def identifiers(a, refuse):\n    found = []\n{''.join(lines)}    return found\n"
+
+    def patient(self) -> str:
+        """The Patient. Claims its profile only when it meets it."""
+        template, uids = self._template, self._uid
+        first = self._programme.record.systems[template.identifiers[0].system]
+        meta = values.json_text(profiled(template.profile, self._table))[1:-1]
+        relationship = values.json_text([concept(template.contact.relationship, self._table.systems)])
+        genders = {option: f',"gender":"{said}"' for option, said in template.gender.values.items()}
+        otherwise = f',"gender":"{template.gender.otherwise}"'
+        gender, birth = uids.get(template.gender.attribute, ""), uids.get(template.birth_date, "")
+        resource = {
+            "meta": Splice("meta", lead=True),
+            "resourceType": "Patient",
+            "extension": [{"url": template.registration_extension, "valueReference": Hole("device")}],
+            "identifier": [Hole("known")],
+            "active": True,
+            **{part: Splice(part) for part in ("name", "phone", "gender", "birth", "address", "contact", "unit")},
+        }
+        lines = [
+            "known = ','.join([*(text for text, _, _ in given), own])",
+            f"name = {self._stripped(template.name)}",
+            "name = f',\"name\":[{human_name_text(name)}]' if name else ''",
+            f"phone = {self._stripped(template.phone)}",
+            f"phone = ',\"telecom\":[' + telephone(phone, {self._programme.phone_region!r}) + ']' if phone else ''",
+            f"gender = a.get({gender!r})",
+            f"gender = {genders!r}.get(gender, {otherwise!r}) if gender else ''",
+            f"birth = born(a, {birth!r}, {template.birth_date!r}, refuse)",
+            f"address = {self._stripped(template.address)}",
+            "address = ADDRESSES.member(address, place, context) if address else ''",
+            f"contact_name = {self._stripped(template.contact.name)}",
+            f"contact_phone = {self._stripped(template.contact.phone)}",
+            f"contact = contact_of(contact_name, contact_phone, {relationship!r}, {self._programme.phone_region!r})",
+            f"meets = name and gender and birth and any(system == {first!r} for _, _, system in given)",
+            f"meta = {meta + ',' if meta else ''!r} if meets else ''",
+            f"return {expression(resource)}",
+        ]
+        body = "".join(f"    {line}\n" for line in lines)
+        return f"def patient(a, given, own, device, place, unit, context, refuse):\n{body}"
+
+
+def human_name_text(text: str) -> str:
+    """The JSON text of a HumanName."""
+    return values.json_text(human_name(text))
+
+
+def telephone(text: str, region: str) -> str:
+    """The JSON text of a ContactPoint for a phone."""
+    return f'{{"system":"phone","value":{values.quoted(phone_number(text, region))},"use":"mobile"}}'
+
+
+def contact_of(name: str, phone: str, relationship: str, region: str) -> str:
+    """The JSON member `contact` with its comma, or ""."""
+    members = [f'"name":{{"text":{values.quoted(name)}}}'] if name else []
+    members += [f'"telecom":[{telephone(phone, region)}]'] if phone else []
+    return f',"contact":[{{"relationship":{relationship},{",".join(members)}}}]' if members else ""
+
+
 def human_name(text: str) -> Json:
     """The HumanName of a full name: text as given; the last word as family name, the others as given names.
 
@@ -150,6 +202,10 @@ def human_name(text: str) -> Json:
 
 def phone_number(text: str, region: str) -> str:
     """`text` in E.164 when it is a possible number of `region`, else as given."""
+    prefix, lengths = _region(region)
+    rest = text[len(prefix) :] if text.startswith(prefix) and len(text) in lengths else ""
+    if rest.isdigit() and rest.isascii() and rest[0] != "0":
+        return text  # in E.164 already; the library needs 50 times as long to say so
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -159,9 +215,15 @@ def phone_number(text: str, region: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _identifier(row: IdentifierRow, programme: Programme, table: Table) -> Json:
-    kind = {"coding": [coding(row.type, table.systems)], "text": row.text} if row.type else {}
-    return {"use": row.use} | ({"type": kind} if kind else {}) | {"system": programme.record.systems[row.system]}
+@lru_cache(maxsize=8)
+def _region(region: str) -> tuple[str, frozenset[int]]:
+    """`+` and the country code of a region, and the lengths of its possible numbers in E.164."""
+    code = phonenumbers.country_code_for_region(region)
+    prefix = f"+{code}"
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    description = metadata.general_desc if metadata else None
+    possible = description.possible_length if description else ()
+    return prefix, frozenset(len(prefix) + length for length in possible)
 
 
 def _postal_code(parts: list[str]) -> tuple[str, list[str]]:

@@ -31,7 +31,7 @@ class Places:
             "owner": reference(owner.full_url),
             "location": reference(place.full_url),
         }
-        entry = names.entry(device, self._systems["system_id"], context.system_id, shared=True)
+        entry = names.entry(device, self._systems["system_id"], context.system_id)
         return [entry, owner, place]
 
     def unit(self, names: Names, context: Context, uid: str) -> list[Entry]:
@@ -47,14 +47,14 @@ class Places:
             kind = {"coding": [coding(hin.type, self._table.systems)], "text": hin.text}
             number = {"type": kind, "system": self._table.identifiers["hin"], "value": unit.code}
             organization["identifier"] = [number]
-        owner = names.entry(claimed | organization, system, uid, shared=True, first=False)
+        owner = names.entry(claimed | organization, system, uid, first=False)
         location = profiled(self._table.location.profile, self._table) | {
             "resourceType": "Location",
             "status": "active",
             "name": name,
             "managingOrganization": reference(owner.full_url),
         }
-        return [owner, names.entry(location, system, uid, shared=True)]
+        return [owner, names.entry(location, system, uid)]
 
     def practitioner(self, names: Names, context: Context, user: User) -> Entry:
         """The Practitioner of `user`, of whom the context may know more."""
@@ -75,4 +75,4 @@ class Places:
         if telecom:
             practitioner["telecom"] = telecom
         claimed = profiled(self._table.practitioner.profile if named and telecom else "", self._table)
-        return names.entry(claimed | practitioner, self._systems["practitioner"], user.uid, shared=True)
+        return names.entry(claimed | practitioner, self._systems["practitioner"], user.uid)

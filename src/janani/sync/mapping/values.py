@@ -1,12 +1,15 @@
 """Texts of DHIS2 as values of FHIR: numbers, dates, instants, codes, identifiers. Every function is pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 Json = dict[str, Any]
 
@@ -14,6 +17,8 @@ _MIDNIGHT = re.compile(r"^(\d{4}-\d{2}-\d{2})(T00:00(:00(\.0+)?)?)?$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN_MARKS = re.compile(r"([\\,|$])")
 _LARGEST = Decimal(10) ** 12
+_SAFE_DIGITS = 12
+_encode = msgspec.json.Encoder().encode
 
 
 class Unfit(Exception):
@@ -40,12 +45,53 @@ def unit(written: str, system: str) -> Json:
     return {"unit": printed or code, "system": system, "code": code}
 
 
+def json_text(value: Any) -> str:
+    """`value` as JSON."""
+    return _encode(value).decode()
+
+
+quoted: Callable[[str], str] = json_text
+"""A string as JSON, with its quotation marks."""
+
+
+def words(value: str) -> str:
+    """`value` without control characters and blanks at the ends; it may be ""."""
+    return _CONTROL.sub(" ", value).strip()
+
+
 def text_of(value: str) -> str:
     """A FHIR string: without control characters and blanks at the ends. Raises Unfit when nothing is left."""
-    words = _CONTROL.sub(" ", value).strip()
-    if not words:
+    found = words(value)
+    if not found:
         raise Unfit("the text is empty")
-    return words
+    return found
+
+
+def decimal(value: str) -> str:
+    """The JSON text of a number. Raises Unfit."""
+    if len(value) <= _SAFE_DIGITS and value.isascii() and value.isdigit():
+        return str(int(value))
+    return json_text(number(value))
+
+
+def divided(value: str, by: float, decimals: int) -> str:
+    """The JSON text of a number divided `by` and rounded. Raises Unfit."""
+    return json_text(round(number(value) / by, decimals))
+
+
+def dose_number(value: str) -> int:
+    """A FHIR positiveInt. Raises Unfit."""
+    found = integer(value)
+    if found < 1:
+        raise Unfit("a dose number is 1 or more")
+    return found
+
+
+def chosen(texts: Mapping[str, str], value: str) -> str:
+    """What `value` stands for. Raises Unfit when it is no key of `texts`."""
+    if value not in texts:
+        raise Unfit("not one of the options")
+    return texts[value]
 
 
 def number(value: str) -> int | float:
@@ -111,7 +157,19 @@ def instant(value: str, zone: tzinfo) -> str:
         raise Unfit("not a date and time") from error
 
 
+@lru_cache(maxsize=16)
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone `name`."""
+    return ZoneInfo(name)
+
+
+def token(value: str) -> str:
+    """`value` escaped as search token and percent-encoded."""
+    if value.isascii() and value.isalnum():
+        return value
+    return quote(_TOKEN_MARKS.sub(r"\\\1", value), safe="")
+
+
 def condition_on(resource_type: str, system: str, value: str) -> str:
     """The conditional URL `Type?identifier=system|value`, escaped as search token and percent-encoded."""
-    token = _TOKEN_MARKS.sub(r"\\\1", value)
-    return f"{resource_type}?identifier={quote(system, safe='')}%7C{quote(token, safe='')}"
+    return f"{resource_type}?identifier={quote(system, safe='')}%7C{token(value)}"

@@ -1,162 +1,194 @@
-"""Enrolments and events as EpisodeOfCare, Encounter, Appointment and referral (ServiceRequest)."""
+"""Enrolments and events as the source of EpisodeOfCare, Encounter, Appointment and referral (ServiceRequest).
 
-from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+In the source `e` is the Visit (see model); arguments named like a reference are JSON texts.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from janani.sync.mapping import values
-from janani.sync.mapping.model import Context, Frame, profiled
+from janani.sync.mapping.model import profiled
 from janani.sync.mapping.table import Catalogue, ReferralTemplate, Table
-from janani.sync.mapping.values import Json, Unfit, coding, concept
+from janani.sync.mapping.template import Hole, Splice, constant, expression
+from janani.sync.mapping.values import Json, coding, concept
+
+_REFERRAL_COLUMNS = "stage, element that asks, stage that answers, element and units of the clinic, function"
 
 
-class Visits:
-    """Makes the resources around the clinical ones by the table's templates. `stages` is {role: UID}."""
+def visit_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> Iterator[str]:
+    """Parts of the module: `episode`, `encounter`, `appointment`, one function for each referral, and REFERRALS."""
+    visits = _Visits(table, catalogue, stages)
+    yield visits.types()
+    yield visits.episode()
+    yield visits.encounter()
+    yield visits.appointment()
+    rows = []
+    for number, template in enumerate(table.referrals):
+        yield visits.referral(number, template)
+        uid = catalogue.elements[template.when].uid if template.when else ""
+        clinic = catalogue.elements[template.clinic].uid if template.clinic else ""
+        answered_by = stages.get(template.answered_by, "")
+        rows.append((stages[template.stage], uid, answered_by, clinic, template.clinic_units, number))
+    lines = "".join(f"    (*{row[:-1]!r}, referral_{row[-1]}),\n" for row in rows)
+    yield f"# {_REFERRAL_COLUMNS}\nREFERRALS = [\n{lines}]\n"
 
+
+class _Visits:
     def __init__(self, table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> None:
-        self._table, self._elements = table, catalogue.elements
-        template = table.encounter
-        self._types = {
-            stages[role]: [concept(code, table.systems)] for role, code in template.types.items() if role in stages
-        }
-        self._class = coding(template.kind, table.systems)
-        self._reason = [concept(template.reason, table.systems, template.reason_text)]
-        self._examiner = catalogue.elements[template.examiner.element]
-        self._opens = time.fromisoformat(table.appointment.opens)
-        self._zone = ZoneInfo(table.zone)
+        self._table, self._elements, self._stages = table, catalogue.elements, stages
 
-    def episode(self, enrollment: Json, subject: Json, organization: Json, number: str, context: Context) -> Json:
+    def _concept(self, written: str, text: str = "") -> Json:
+        return concept(written, self._table.systems, text)
+
+    def types(self) -> str:
+        """TYPES: {stage UID: text of an encounter's types}; EXAMINERS: {option: text of a participant's type}."""
+        template = self._table.encounter
+        found = {self._stages[role]: self._concept(one) for role, one in template.types.items() if role in self._stages}
+        lines = "".join(f"    {uid!r}: {constant([one])},\n" for uid, one in found.items())
+        system, options = (
+            self._table.systems[template.examiner.system],
+            self._elements[template.examiner.element].options,
+        )
+        kinds = {
+            code: {"type": [{"coding": [{"system": system, "code": code, "display": name}], "text": name}]}
+            for code, name in options.items()
+        }
+        examiners = "".join(f"    {code!r}: {values.json_text(one)[1:-1] + ','!r},\n" for code, one in kinds.items())
+        return f"TYPES = {{\n{lines}}}\nEXAMINERS = {{\n{examiners}}}\n"
+
+    def episode(self) -> str:
         """The EpisodeOfCare of an enrolment; a registration number names this pregnancy, not her."""
         template = self._table.episode
-        period: Json = (
-            {"start": values.moment(enrollment["enrolledAt"], context.zone)} if _has(enrollment, "enrolledAt") else {}
-        )
-        if enrollment.get("status") != "ACTIVE" and _has(enrollment, "completedAt"):
-            end = values.moment(enrollment["completedAt"], context.zone)
-            period |= {"end": end} if end[:10] >= period.get("start", "")[:10] else {}
-        episode: Json = {
+        number = {"system": self._table.identifiers["registration_number"], "value": Hole("quoted(number)")}
+        resource = {
             "resourceType": "EpisodeOfCare",
-            "status": template.statuses.get(enrollment.get("status", ""), "active"),
-            "type": [concept(template.type, self._table.systems)],
-            "patient": subject,
-            "managingOrganization": organization,
+            "status": Hole("EPISODE_STATUSES.get(status, ACTIVE)"),
+            "type": [self._concept(template.type)],
+            "patient": Hole("patient"),
+            "managingOrganization": Hole("organization"),
+            "identifier": [Hole("own")],
+            "": Splice("period"),
         }
-        if number:
-            system = self._table.identifiers["registration_number"]
-            episode["identifier"] = [{"system": system, "value": number}]
-        return episode | ({"period": period} if period else {})
+        statuses = {status: f'"{said}"' for status, said in template.statuses.items()}
+        return (
+            f"ACTIVE = {constant('active')}\nEPISODE_STATUSES = {statuses!r}\n\n\n"
+            "def episode(status, patient, organization, number, period, own):\n"
+            "    if number:\n"
+            f"        own += ',' + {expression(number, ' ' * 12)}\n"
+            f"    return {expression(resource)}\n"
+        )
 
-    def encounter(
-        self, event: Json, frame: Frame, episode: Json, organization: Json, location: Json, status: str
-    ) -> Json:
+    def encounter(self) -> str:
         """The Encounter of an event that took place. A visit kept as a day ends on that day."""
-        examiner = self._examined(frame)
-        who = frame.recorder or {"display": "Not recorded"}
-        period = {"start": frame.effective}
-        if status == "finished" and len(frame.effective) == len("2025-01-01"):
-            period["end"] = frame.effective
-        return profiled(self._table.encounter.profile, self._table) | {
+        template = self._table.encounter
+        resource = {
+            **profiled(template.profile, self._table),
             "resourceType": "Encounter",
-            "status": status,
-            "class": self._class,
-            **({"type": self._types[event["programStage"]]} if event.get("programStage") in self._types else {}),
-            "subject": frame.subject,
-            "episodeOfCare": [episode],
-            "participant": [({"type": [examiner]} if examiner else {}) | {"individual": who}],
-            "period": period,
-            "reasonCode": self._reason,
-            "location": [{"location": location}],
-            "serviceProvider": organization,
+            "status": Hole("status"),
+            "class": coding(template.kind, self._table.systems),
+            "type": Splice("kind"),
+            "subject": Hole("e.subject"),
+            "episodeOfCare": [Hole("episode")],
+            "participant": [{"type": Splice("examiner", lead=True), "individual": Hole("who")}],
+            "period": {"start": Hole("e.effective"), "end": Splice("end")},
+            "reasonCode": [self._concept(template.reason, template.reason_text)],
+            "location": [{"location": Hole("location")}],
+            "serviceProvider": Hole("organization"),
         }
+        uid = self._elements[template.examiner.element].uid
+        unknown = constant({"display": "Not recorded"})
+        return (
+            "def encounter(e, status, episode, organization, location):\n"
+            "    kind = TYPES.get(e.stage, '')\n"
+            "    kind = f',\"type\":{kind}' if kind else ''\n"
+            f"    examiner = EXAMINERS.get(e.values.get({uid!r}), '')\n"
+            f"    who = e.recorder or {unknown}\n"
+            "    end = f',\"end\":{e.effective}' if status == '\"finished\"' and len(e.effective) == 12 else ''\n"
+            f"    return {expression(resource)}\n"
+        )
 
-    def _examined(self, frame: Frame) -> Json:
-        option = frame.values.get(self._examiner.uid, "")
-        if option not in self._examiner.options:
-            return {}
-        name = self._examiner.options[option]
-        system = self._table.systems[self._table.encounter.examiner.system]
-        return {"coding": [{"system": system, "code": option, "display": name}], "text": name}
-
-    def appointment(self, event: Json, subject: Json, location: Json, status: str, context: Context) -> Json:
-        """The Appointment of a scheduled event: the opening hours of that day when only the day is known.
-
-        Raises Unfit when it has no date.
-        """
-        planned = event.get("scheduledAt") or event.get("occurredAt")
-        if not isinstance(planned, str):
-            raise Unfit("no date")
-        start = self._start(values.moment(planned, context.zone))
-        template = self._table.appointment
-        return {
+    def appointment(self) -> str:
+        """The Appointment of a scheduled event."""
+        template, table = self._table.appointment, self._table
+        other = constant([self._concept(table.encounter.reason, table.encounter.reason_text)])
+        resource = {
             "resourceType": "Appointment",
-            "status": status,
-            "serviceType": self._types.get(event.get("programStage", ""), self._reason),
-            "reasonCode": [concept(template.reason, self._table.systems)],
-            "start": start.isoformat(timespec="seconds"),
-            "end": (start + timedelta(minutes=template.minutes)).isoformat(timespec="seconds"),
+            "status": Hole("status"),
+            "serviceType": Hole("kind"),
+            "reasonCode": [self._concept(template.reason)],
+            "start": Hole("start"),
+            "end": Hole("end"),
             "participant": [
-                {"actor": subject, "status": "accepted"},
-                {"actor": location, "status": "accepted"},
+                {"actor": Hole("patient"), "status": "accepted"},
+                {"actor": Hole("location"), "status": "accepted"},
             ],
         }
+        return (
+            "def appointment(stage, planned, patient, location, status, zone):\n"
+            f"    start, end = morning(planned, zone, {template.opens!r}, {table.zone!r}, {template.minutes})\n"
+            f"    kind = TYPES.get(stage, {other})\n"
+            f"    return {expression(resource)}\n"
+        )
 
-    def _start(self, planned: str) -> datetime:
-        found = datetime.fromisoformat(planned)
-        if found.tzinfo is None:
-            return datetime.combine(found.date(), self._opens, self._zone)
-        return found
-
-    def referral(
-        self, template: ReferralTemplate, frame: Frame, requester: Json, clinic: Json | None, *, answered: bool
-    ) -> Json:
+    def referral(self, number: int, template: ReferralTemplate) -> str:
         """The ServiceRequest of one event. `clinic` is the Organization it goes to, when there is one."""
-        request: Json = profiled(template.profile, self._table) | {
+        resource = {
+            **profiled(template.profile, self._table),
             "resourceType": "ServiceRequest",
-            "status": "completed" if answered else "active",
+            "status": Hole("status"),
             "intent": template.intent,
-            "code": concept(template.code, self._table.systems, template.text),
-            "subject": frame.subject,
-            "encounter": frame.encounter,
-            "occurrenceDateTime": frame.effective,
-            "authoredOn": frame.recorded,
-            "requester": requester,
+            "code": self._concept(template.code, template.text),
+            "subject": Hole("e.subject"),
+            "encounter": Hole("e.encounter"),
+            "occurrenceDateTime": Hole("e.effective"),
+            "authoredOn": Hole("e.recorded"),
+            "requester": Hole("e.performer"),
+            "priority": Splice("priority"),
+            "reasonCode": Splice("reasons"),
+            "performer": Splice("performer"),
         }
-        if template.priority:
-            chosen = frame.values.get(self._elements[template.priority.element].uid, "")
-            if chosen in template.priority.values:
-                request["priority"] = template.priority.values[chosen]
-        reasons = self._reasons(template, frame)
-        if reasons:
-            request["reasonCode"] = [{"text": text} for text in reasons]
-        name = self.option_name(template.clinic, frame)
-        if name:
-            request["performer"] = [(clinic or {}) | {"display": name}]
-        return request
+        lines = ["priority = ''" if not template.priority else self._priority(template)]
+        lines += ["found = []"]
+        if template.reason:
+            lines += [f"found.append({self._option(template.reason)})"]
+        lines += [
+            f"found.append(words(e.values.get({self._elements[one].uid!r}, '')))" for one in template.reason_texts
+        ]
+        lines += ["found = ['{\"text\":' + quoted(one) + '}' for one in found if one]"]
+        lines += ["reasons = f',\"reasonCode\":[{\",\".join(found)}]' if found else ''"]
+        lines += [f"name = {self._option(template.clinic)}" if template.clinic else "name = ''"]
+        lines += ["clinic = clinic[:-1] + ',' if clinic else '{'"]
+        lines += ["performer = f',\"performer\":[{clinic}\"display\":{quoted(name)}}}]' if name else ''"]
+        lines += [f"return {expression(resource)}"]
+        return f"def referral_{number}(e, status, clinic):\n" + "".join(f"    {line}\n" for line in lines)
 
-    def clinic_code(self, template: ReferralTemplate, frame: Frame) -> str:
-        """Code of the organisation unit that a referral goes to, or ""."""
-        if not template.clinic:
-            return ""
-        return template.clinic_units.get(frame.values.get(self._elements[template.clinic].uid, ""), "")
-
-    def option_name(self, element: str, frame: Frame) -> str:
+    def _option(self, element: str) -> str:
         """The name of the option chosen for `element`, or ""."""
-        if not element:
-            return ""
         field = self._elements[element]
-        return field.options.get(frame.values.get(field.uid, ""), "")
+        return f"{dict(field.options)!r}.get(e.values.get({field.uid!r}, ''), '')"
 
-    def _reasons(self, template: ReferralTemplate, frame: Frame) -> list[str]:
-        found = [self.option_name(template.reason, frame)]
-        for element in template.reason_texts:
-            found.append(frame.values.get(self._elements[element].uid, "").strip())
-        return [text for text in found if text]
-
-    def wanted(self, template: ReferralTemplate, frame: Frame) -> bool:
-        """Whether the event asks for this referral."""
-        return not template.when or frame.values.get(self._elements[template.when].uid) == "true"
+    def _priority(self, template: ReferralTemplate) -> str:
+        assert template.priority
+        chosen = {option: f',"priority":"{said}"' for option, said in template.priority.values.items()}
+        return f"priority = {chosen!r}.get(e.values.get({self._elements[template.priority.element].uid!r}), '')"
 
 
-def _has(one: Mapping[str, Any], key: str) -> bool:
-    return isinstance(one.get(key), str) and bool(one[key])
+def morning(planned: str, zone: tzinfo, opens: str, place: str, minutes: int) -> tuple[str, str]:
+    """JSON texts of an appointment's start and end: from the opening of that day when only the day is known."""
+    found = datetime.fromisoformat(values.moment(planned, zone))
+    if found.tzinfo is None:
+        found = datetime.combine(found.date(), time.fromisoformat(opens), values.zone_of(place))
+    end = found + timedelta(minutes=minutes)
+    return tuple(f'"{one.isoformat(timespec="seconds")}"' for one in (found, end))  # type: ignore[return-value]
+
+
+def period_of(enrollment: Any, zone: tzinfo) -> str:
+    """The JSON member `period` of an enrolment with its comma, or "". Raises Unfit."""
+    start = values.moment(enrollment.enrolledAt, zone) if enrollment.enrolledAt else ""
+    end = ""
+    if enrollment.status != "ACTIVE" and enrollment.completedAt:
+        end = values.moment(enrollment.completedAt, zone)
+        end = end if end[:10] >= start[:10] else ""
+    members = [f'"{key}":"{value}"' for key, value in (("start", start), ("end", end)) if value]
+    return f',"period":{{{",".join(members)}}}' if members else ""
