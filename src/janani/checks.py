@@ -32,7 +32,7 @@ _PROBES = {
 _KEYS = (
     *("esignet.pem", "relying.pem", "registry.pem", "record.pem", "sync.pem", "portals.pem"),
     *("esignet-pairwise", "esignet-clients-token", "relying-token", "phn-token", "sync-password", "sync-token"),
-    "registry-routes-key",
+    *("registry-routes-key", "relying-seal-key"),
 )
 
 
@@ -70,19 +70,22 @@ async def sync_status(settings: Settings, out: Console) -> None:
         raise NotInOrder from error
     table = Table("what", "now", box=None, header_style="bold")
     dead = status.pop("dead", [])
-    for key, value in status.items():
+    back = status.pop("write-back", {})
+    dead_back = back.pop("dead", [])
+    for key, value in [*status.items(), *((f"write-back: {key}", value) for key, value in back.items())]:
         table.add_row(key, value if isinstance(value, str) else json.dumps(value))
     out.print(table)
-    _print_dead(dead, out)
-    if dead:
+    _print_dead(dead, "the record", out)
+    _print_dead(dead_back, "the registry", out)
+    if dead or dead_back:
         raise NotInOrder
 
 
-def _print_dead(dead: list[dict[str, Any]], out: Console) -> None:
+def _print_dead(dead: list[dict[str, Any]], who: str, out: Console) -> None:
     if not dead:
-        out.print("Nothing was set aside.")
+        out.print(f"Nothing was set aside that {who} will not take.")
         return
-    table = Table(*dead[0].keys(), title="Set aside: the record will not take these", header_style="bold")
+    table = Table(*dead[0].keys(), title=f"Set aside: {who} will not take these", header_style="bold")
     for row in dead:
         table.add_row(*(str(value) for value in row.values()))
     out.print(table)
