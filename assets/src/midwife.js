@@ -106,3 +106,37 @@ form?.querySelector('[data-verify]')?.addEventListener('click', (event) => {
   say(texts.textBlocked, 'warn')
   form.querySelector('[data-same-window]').hidden = false
 })
+
+// Waiting for her own phone: events, or asking again and again where they do not get through.
+const phone = document.querySelector('[data-phone]')
+
+function phoneIs(word) {
+  const text = phone.dataset[`text${word[0].toUpperCase()}${word.slice(1)}`]
+  if (text) phone.textContent = text
+  if (word === 'done') document.querySelector('form[data-finish]').submit()
+  return word === 'done'
+}
+
+async function askAgain() {
+  try {
+    const answer = await fetch(phone.dataset.state, { headers: { accept: 'application/json' }, redirect: 'manual' })
+    if (answer.ok && phoneIs((await answer.json()).status)) return
+  } catch {
+    // no connection: asked again all the same
+  }
+  setTimeout(askAgain, 3000)
+}
+
+if (phone) {
+  const stream = new EventSource(phone.dataset.events)
+  let heard = false
+  stream.addEventListener('state', (event) => {
+    heard = true
+    if (phoneIs(event.data)) stream.close()
+  })
+  stream.addEventListener('error', () => {
+    if (heard && stream.readyState !== EventSource.CLOSED) return
+    stream.close()
+    setTimeout(askAgain, 1000)
+  })
+}

@@ -119,7 +119,7 @@ def _digest(settings: Settings, programme: Programme) -> str:
 def _clients(settings: Settings) -> list[dict[str, Any]]:
     """The OIDC clients of the ministry at eSignet (docs/plan.md, "eSignet clients")."""
 
-    def client(client_id: str, name: str, redirect_uri: str, claims: list[str], key_name: str) -> dict[str, Any]:
+    def client(client_id: str, name: str, redirect_uris: list[str], claims: list[str], key_name: str) -> dict[str, Any]:
         key = signing_key(settings.secrets / key_name, create=settings.sandbox)
         [public] = jwks(key)["keys"]
         return {
@@ -128,7 +128,7 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
             "clientNameLangMap": {"eng": name},
             "relyingPartyId": RELYING_PARTY,
             "logoUri": f"{settings.portals.url}/assets/janani.svg",
-            "redirectUris": [redirect_uri],
+            "redirectUris": redirect_uris,
             "userClaims": claims,
             "authContextRefs": ACR_VALUES,
             "publicKey": public,
@@ -141,21 +141,21 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
         client(
             settings.registry.client_id,
             "The midwives' register",
-            f"{settings.registry.url}/oauth2/code/esignet",
+            [f"{settings.registry.url}/oauth2/code/esignet"],
             ["name", "email"],
             "registry.pem",
         ),
         client(
             settings.record.client_id,
             "The health record",
-            f"{settings.record.url}/auth/callback",
+            [f"{settings.record.url}/auth/callback"],
             ["name", "email"],
             "record.pem",
         ),
         client(
             settings.relying.client_id,
             "The antenatal clinic",
-            f"{settings.portals.url}/midwife/identity/callback",
+            [f"{settings.portals.url}/midwife/identity/callback", f"{settings.relying.url}/phone/callback"],
             person,
             "relying.pem",
         ),
@@ -181,6 +181,7 @@ def _routes(settings: Settings, programme: Programme) -> list[dict[str, Any]]:
     services = {
         "identity": ("Relying party service", f"{settings.relying.url}/fetchUserInfo", "relying-token"),
         "authorization": ("Identity authorization", f"{settings.relying.url}/authorizations", "relying-token"),
+        "verifications": ("Identity on her own phone", f"{settings.relying.url}/verifications/**", "relying-token"),
         "phn": ("PHN service", f"{settings.phn.url}/fhir/**", "phn-token"),
     }
     for role in programme.registry.routes:

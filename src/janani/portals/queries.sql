@@ -86,3 +86,16 @@ delete from identity_attempt where state_hash = :state_hash and draft = :draft a
 
 -- name: draft_of_attempt$
 select draft from identity_attempt where state_hash = :state_hash and expires_at > now();
+
+-- name: add_phone_attempt!
+-- The newest replaces what the draft waited for before.
+insert into phone_attempt (draft, handle, link, qr, sign, expires_at)
+values (:draft, :handle, :link, :qr, :sign, now() + make_interval(secs => :seconds))
+on conflict (draft) do update set
+  handle = excluded.handle, link = excluded.link, qr = excluded.qr, sign = excluded.sign, expires_at = excluded.expires_at;
+
+-- name: phone_attempt^
+select handle, link, qr, sign, expires_at from phone_attempt where draft = :draft and expires_at > now();
+
+-- name: drop_phone_attempt!
+delete from phone_attempt where draft = :draft;

@@ -8,6 +8,7 @@ from janani.portals.midwife import (
     pages_details,
     pages_drafts,
     pages_identity,
+    pages_phone,
     pages_registration,
     pages_start,
 )
@@ -17,6 +18,7 @@ handlers = [
     *pages_drafts.handlers,
     *pages_registration.handlers,
     *pages_identity.handlers,
+    *pages_phone.handlers,
     *pages_care.handlers,
     *pages_details.handlers,
 ]

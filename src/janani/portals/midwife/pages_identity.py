@@ -43,17 +43,17 @@ async def begin(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     if not scripted:  # the page's script has kept the form already
         await take_in(request, draft_id, "")
     midwife = await midwife_of(request)
-    draft = await _draft(midwife, draft_id)
+    draft = await draft_of(midwife, draft_id)
     try:
         asked = await _authorization(midwife)
     except IdentityAway as error:
-        await _pending(midwife, draft)
-        return Response({"message": str(error)}, status_code=503) if scripted else _back(draft, "identity-away")
+        await keep_pending(midwife, draft)
+        return Response({"message": str(error)}, status_code=503) if scripted else back_to(draft, "identity-away")
     await SQL.add_identity_attempt(midwife.state.pool, state_hash=digest(asked["state"]), draft=UUID(draft.id))
     if scripted:
         return Response({"url": asked["authorization_url"], "state": asked["state"]})
     # A form may not be redirected to another origin under our policy, so the person presses once more.
-    return show(midwife, "midwife_identity_go.html", url=asked["authorization_url"], back=_place(draft))
+    return show(midwife, "midwife_identity_go.html", url=asked["authorization_url"], back=place_of(draft))
 
 
 @get("/midwife/identity/callback", summary="Midwife: where eSignet sends the person back")
@@ -79,25 +79,25 @@ async def callback(request: _Request) -> Response[Any]:
 async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Redeems the code through the Route and fills the form."""
     midwife = await midwife_of(request)
-    draft = await _draft(midwife, draft_id)
+    draft = await draft_of(midwife, draft_id)
     form = {key: str(value) for key, value in (await request.form()).items()}
     attempt = await SQL.take_identity_attempt(
         midwife.state.pool, state_hash=digest(form.get("state", "")), draft=UUID(draft.id)
     )
     if attempt is None:
-        return _back(draft, "identity-over")
+        return back_to(draft, "identity-over")
     if not form.get("code"):
-        return _back(draft, "identity-refused" if form.get("error") == "access_denied" else "identity-ended")
+        return back_to(draft, "identity-refused" if form.get("error") == "access_denied" else "identity-ended")
     try:
         state = await _redeem(midwife, form)
     except IdentityAway:
-        await _pending(midwife, draft)
-        return _back(draft, "identity-away")
+        await keep_pending(midwife, draft)
+        return back_to(draft, "identity-away")
     if state is None:
-        return _back(draft, "identity-failed")
+        return back_to(draft, "identity-failed")
     draft.identity = state
     await drafts.keep_identity(midwife.state.pool, draft)
-    return _back(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
+    return back_to(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
 
 
 @post("/midwife/women/{uid:str}/identity", summary="Midwife: verify a woman who is registered")
@@ -151,7 +151,8 @@ async def decide(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=identity-not-hers", status_code=303)
 
 
-async def _draft(midwife: Midwife, draft_id: str) -> Draft:
+async def draft_of(midwife: Midwife, draft_id: str) -> Draft:
+    """Her draft that is not sent yet, of a registration or an identity. Raises NotFound."""
     for kind in KINDS:
         try:
             draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, kind)
@@ -162,15 +163,17 @@ async def _draft(midwife: Midwife, draft_id: str) -> Draft:
     raise NotFound
 
 
-def _back(draft: Draft, note: str) -> Redirect:
-    return Redirect(f"{_place(draft)}?note={note}", status_code=303)
+def back_to(draft: Draft, note: str) -> Redirect:
+    """The page of the draft, with a note."""
+    return Redirect(f"{place_of(draft)}?note={note}", status_code=303)
 
 
-def _place(draft: Draft) -> str:
+def place_of(draft: Draft) -> str:
+    """The address of the draft's page."""
     return f"/midwife/{'registrations' if draft.kind == 'registration' else 'identities'}/{draft.id}"
 
 
-async def _pending(midwife: Midwife, draft: Draft) -> None:
+async def keep_pending(midwife: Midwife, draft: Draft) -> None:
     """The identity service was away: remembered, to be done at the next visit."""
     if draft.identity.status != NOT_VERIFIED:
         return
@@ -222,9 +225,9 @@ async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:
     try:
         report = await registry.write(midwife, payloads.changed_attributes(programme, person, values))
     except Away:
-        return _back(draft, "registry-away")
+        return back_to(draft, "registry-away")
     if report.get("status") == "ERROR":
-        return _back(draft, "identity-of-another")
+        return back_to(draft, "identity-of-another")
     await drafts.mark_sent(midwife.state.pool, draft)
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=verified", status_code=303)
 
