@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from janani import programmes
 from janani.programmes import ProgrammeFault
+from janani.sync import mapping
 from janani.sync.mapping import checking, table
+from janani.sync.mapping.examples import examples
 
 
 @pytest.fixture
@@ -102,3 +105,35 @@ def test_every_data_element_of_the_programme_is_mapped_or_named_here() -> None:
         "ANC_IDENTITY_VERIFIED_FIELDS",
         "ANC_PHN_MISMATCH_REASON",
     }
+
+
+HOSTILE = "it's {1/0} \"\"\" ''' \\\\ {{x}} \\n\n%s $1 සිංහල \u2028"
+
+
+def test_the_words_of_a_table_are_only_words(copy: Path) -> None:
+    """Whatever a display, text, code or option says, it arrives as it is: nothing of a table is run as code."""
+    file = copy / "mapping.yaml"
+    tree = yaml.safe_load(file.read_text())
+    row = next(one for one in tree["observations"] if one.get("element") == "ANC_HB")
+    row["text"], row["code"], row["unit"] = HOSTILE, f"loinc#718-7|{HOSTILE}", f"g/dL|{HOSTILE}"
+    tree["value_maps"]["present"]["true"] = f"sct#52101004|{HOSTILE}"
+    tree["encounter"]["reason_text"] = tree["device"]["version_text"] = HOSTILE
+    tree["patient"]["identifiers"][0]["text"] = HOSTILE
+    tree["conditions"][0]["text"] = tree["medicines"][0]["text"] = tree["panels"][0]["text"] = HOSTILE
+    file.write_text(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False))
+    mapper = mapping.compile(programmes.load(str(copy)))
+    made = [one for _, one in examples(mapper) if isinstance(one, dict)]
+    [haemoglobin] = [one for one in made if one.get("code", {}).get("coding", [{}])[0].get("code") == "718-7"][:1]
+    assert haemoglobin["code"]["text"] == HOSTILE
+    assert haemoglobin["code"]["coding"][0]["display"] == HOSTILE
+    assert haemoglobin["valueQuantity"]["unit"] == HOSTILE
+    said = {kind: [one for one in made if one["resourceType"] == kind] for kind in ("Patient", "Encounter", "Device")}
+    assert said["Patient"][0]["identifier"][0]["type"]["text"] == HOSTILE
+    assert said["Encounter"][0]["reasonCode"][0]["text"] == HOSTILE
+    assert said["Device"][0]["version"][0]["type"]["text"] == HOSTILE
+    present = [
+        one for one in made if one.get("valueCodeableConcept", {}).get("coding", [{}])[0].get("code") == "52101004"
+    ]
+    assert present
+    assert {one["valueCodeableConcept"]["text"] for one in present} == {HOSTILE}
+    assert {one["code"]["text"] for one in made if one["resourceType"] == "Condition"} >= {HOSTILE}
