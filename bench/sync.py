@@ -47,10 +47,14 @@ async def measure(system: System, seconds: int, people: int) -> None:
         line(f"  p99 of {len(waits)} at {STEADY_PER_SECOND}/s", f"{_at(waits, 99):.0f} ms", "500 ms")
         line("  beside it: one search at the record, p50", f"{_at(bench.polls, 50):.1f} ms")
         before = await bench.resources()
+        spent = bench.cpu_seconds()
         took = await bench.backfill(people)
         made = await bench.resources() - before
         line("backfill", f"{people / took:.0f} persons/s", "100 persons/s")
         line("  in resources", f"{made / took:.0f} resources/s", "2300 resources/s")
+        for name, seconds_now in bench.cpu_seconds().items():
+            used = seconds_now - spent[name] * (name != "sync")  # the sync was started anew
+            line(f"  processor time a person: {name}", f"{used / people * 1000:.1f} ms")
         rate = await bench.catch_up(seconds)
         line(f"catch-up after {seconds} s without the record", f"{rate:.0f} persons/s", f"{5 * STEADY_PER_SECOND}/s")
         watching.cancel()
@@ -122,6 +126,14 @@ class Bench:
             if process.poll() is None:
                 self.peak = max(self.peak, psutil.Process(process.pid).memory_info().rss)
             await asyncio.sleep(0.5)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each process has used of the processor so far, PostgreSQL's together."""
+        mine = {part: [psutil.Process(self.system.apart[part].pid)] for part in APART}
+        return {
+            name: sum(sum(process.cpu_times()[:2]) for process in processes)
+            for name, processes in (mine | {"postgresql": self.system.postgres()}).items()
+        }
 
     async def resources(self) -> int:
         """How many resources the record has of the kinds that a person brings."""
