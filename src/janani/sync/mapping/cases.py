@@ -25,7 +25,7 @@ from msgspec import Struct
 from janani.kernel.ids import uid_of
 from janani.programmes import Programme, fault_at, nearest, read_yaml
 from janani.sync.mapping.model import Context, Unit, User
-from janani.sync.mapping.table import Catalogue, Field, Table
+from janani.sync.mapping.table import Catalogue, Table
 from janani.sync.mapping.values import Json
 
 FOLDER = "tests"
@@ -49,14 +49,6 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     events: list[Event] = []
     gives: list[Json] = []
     gives_not: list[Json] = []
-
-
-class Outcome(Struct, frozen=True):
-    """How a case went: the parts of `gives` that nothing matched, and what `gives_not` met; [] when it holds."""
-
-    file: Path
-    case: Case
-    problems: list[str]
 
 
 def read_cases(programme: Programme, catalogue: Catalogue) -> Iterator[tuple[Path, Case]]:
@@ -100,23 +92,26 @@ def tracked_entity(programme: Programme, catalogue: Catalogue, attributes: dict[
                 "enrolledAt": f"{min(days)}T00:00:00.000",
                 "attributes": held,
                 "events": [
-                    {
-                        "event": uid_of(f"example/event/{number}"),
-                        "status": event.status,
-                        "programStage": stages[event.stage],
-                        "orgUnit": UNIT,
-                        "occurredAt": f"{event.day.isoformat()}T00:00:00.000",
-                        "scheduledAt": f"{event.day.isoformat()}T00:00:00.000",
-                        "createdAt": f"{event.day.isoformat()}T08:00:00.000",
-                        "updatedBy": user,
-                        "dataValues": [
-                            {"dataElement": catalogue.elements[code].uid, "value": text(value)}
-                            for code, value in event.values.items()
-                        ],
-                    }
-                    for number, event in enumerate(events)
+                    _event(number, event, stages[event.stage], user, catalogue) for number, event in enumerate(events)
                 ],
             }
+        ],
+    }
+
+
+def _event(number: int, event: Event, stage: str, user: Json, catalogue: Catalogue) -> Json:
+    day = event.day.isoformat()
+    return {
+        "event": uid_of(f"example/event/{number}"),
+        "status": event.status,
+        "programStage": stage,
+        "orgUnit": UNIT,
+        "occurredAt": f"{day}T00:00:00.000",
+        "scheduledAt": f"{day}T00:00:00.000",
+        "createdAt": f"{day}T08:00:00.000",
+        "updatedBy": user,
+        "dataValues": [
+            {"dataElement": catalogue.elements[code].uid, "value": text(value)} for code, value in event.values.items()
         ],
     }
 
@@ -180,6 +175,3 @@ def _short(value: Any) -> str:
     return str(
         yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False)
     ).strip()
-
-
-__all__ = ["Case", "Event", "Field", "Outcome", "context", "problems", "read_cases", "text", "tracked_entity"]
