@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from msgspec import Struct
 
 from janani.clients.fhir import FhirClient, FhirError
 from janani.kernel import postgres
@@ -20,14 +21,23 @@ from janani.sync.back.sorting import Sorter, Source, Version, instant_of, versio
 from janani.sync.gate import Bell
 
 _queries = postgres.queries("janani.sync.back")
-_PAGE = 500
+_PAGE = 200
 _LATE = timedelta(seconds=10)
+_LATEST_LOOK = timedelta(seconds=60)  # under a steady stream of news
 _BUSY = 200  # people waiting to be carried
 _BUSY_SECONDS = 5.0
 _BUSY_ROUNDS = 60
 _REMEMBERED = 50_000
 _LONGEST_SECONDS = 30.0
 _STEP = timedelta(milliseconds=1)
+
+
+class _Look(Struct, frozen=True):
+    """A look back at what came late: from when, at what time, and the latest time for it."""
+
+    since: datetime
+    at: datetime
+    latest: datetime
 
 
 class RecordFeed:
@@ -46,8 +56,8 @@ class RecordFeed:
         self._record, self._pool, self._sorter, self._ours = record, pool, sorter, ours
         self._bell, self._clock, self._seconds = bell, clock, seconds
         self._seen: dict[tuple[str, int], None] = {}
-        self._look_again: datetime | None = None
-        self._look_from: datetime | None = None
+        self._started = False
+        self._look: _Look | None = None
         self.trouble = ""
 
     async def run(self) -> None:
@@ -73,11 +83,10 @@ class RecordFeed:
             await _queries.move(self._pool, position=self._clock() - _LATE, now=self._clock())
             return 0
         since = position + _STEP
-        if self._look_from is None:  # after a start: what came late before it may have been missed
-            since = position - _LATE
-            self._look_from = position
-        elif self._look_again is not None and self._clock() >= self._look_again:
-            since, self._look_again = self._look_from - _LATE, None
+        if not self._started:  # what came late before the start may have been missed
+            since, self._started = position - _LATE, True
+        elif self._look is not None and self._clock() >= self._look.at:
+            since, self._look = self._look.since - _LATE, None
         newest, named, chunk = position, 0, list[dict[str, Any]]()
         async for entry in self._record.history(_parameters(since)):
             at = instant_of(entry)
@@ -89,7 +98,9 @@ class RecordFeed:
         named += await self._take(chunk)
         if newest > position:
             await _queries.move(self._pool, position=newest, now=self._clock())
-            self._look_again, self._look_from = self._clock() + _LATE, position
+            now = self._clock()
+            look = self._look or _Look(position, now, now + _LATEST_LOOK)
+            self._look = _Look(look.since, min(now + _LATE, look.latest), look.latest)
         return named
 
     async def _take(self, entries: Sequence[dict[str, Any]]) -> int:
