@@ -88,6 +88,7 @@ class Registry(Part, frozen=True):
 class Phn(Part, frozen=True):
     """Authority for Patient Health Numbers."""
 
+    feed_days: Annotated[int, _says("How long its change feed keeps changes (days); older readers read all anew.")] = 30
     port: Annotated[int, _says("Port it listens on.")] = 8091
     url: Annotated[str, _says("Where others reach it; its FHIR API is below `/fhir`.")] = "http://localhost:8091"
     issue_version: Annotated[Literal[1, 2], _says("National PHN format that is issued.")] = 2

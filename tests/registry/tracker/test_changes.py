@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import httpx
 
+from janani.kernel import postgres
+from janani.registry.tracker import changes as feed
 from janani.settings import Settings
 from registry.tracker.antenatal import auth, payload, person
 
@@ -79,3 +82,39 @@ async def test_only_who_may_reads_it_and_only_with_a_cursor(registry: httpx.Asyn
     assert refused.status_code == 403
     for query in ("after=x", "wait=999", "limit=0", "since=1"):
         assert (await registry.get(f"/api/tracker/changes?{query}")).status_code == 400
+
+
+async def test_what_is_pruned_is_said_to_a_reader_who_has_not_read_it(
+    registry: httpx.AsyncClient, settings: Settings
+) -> None:
+    for _ in range(2):
+        await registry.post("/api/tracker?async=false", json=payload(person()))
+    first, last = [one["cursor"] for one in (await changes(registry))["changes"]]
+    pool = await postgres.open_pool(settings.database.dsn, "registry", max_size=2)
+    await feed.prune(pool, datetime.now(UTC) + timedelta(days=1), 0)
+    for gone in ("", "0.0", first):
+        answer = await registry.get("/api/tracker/changes", params={"after": gone, "wait": 0})
+        assert answer.status_code == 410
+        assert "after=end" in answer.json()["message"]
+    assert (await changes(registry, last))["changes"] == []
+    woman = person()
+    end = (await changes(registry, "end"))["next"]
+    await registry.post("/api/tracker?async=false", json=payload(woman))
+    for cursor in (last, end):
+        found = await changes(registry, cursor)
+        assert [one["trackedEntity"] for one in found["changes"]] == [woman["trackedEntity"]]
+    await pool.close()
+
+
+async def test_a_cursor_of_another_database_is_gone(registry: httpx.AsyncClient, settings: Settings) -> None:
+    """A dump restored elsewhere: transaction ids there are others, so the outbox starts anew."""
+    await registry.post("/api/tracker?async=false", json=payload(person()))
+    before = (await changes(registry))["next"]
+    pool = await postgres.open_pool(settings.database.dsn, "registry", max_size=2)
+    await pool.execute("update tracker_feed set cluster = 'the cluster of the dump'")
+    await feed.SQL.settle_in(pool)
+    assert (await changes(registry))["changes"] == []
+    await pool.execute("update tracker_feed set cluster = 'still another'")
+    answer = await registry.get("/api/tracker/changes", params={"after": before, "wait": 0})
+    assert answer.status_code == 410
+    await pool.close()

@@ -201,6 +201,37 @@ select transaction::text as transaction, number, tracked_entity, changed_at,
  order by tracker_change.transaction, number
  limit :limit::bigint;
 
+-- name: settle_in()!
+-- After a restore into another database, or to another time, the outbox's transaction ids mean nothing: it starts anew.
+with here as (
+  select concat_ws('/', (select system_identifier from pg_control_system()),
+                   (select oid from pg_database where datname = current_database()),
+                   (select timeline_id from pg_control_checkpoint())) as cluster
+), moved as (
+  update tracker_feed set cluster = here.cluster, pruned_transaction = '0', pruned_number = 0
+    from here where tracker_feed.cluster <> here.cluster returning tracker_feed.cluster
+)
+delete from tracker_change
+ where exists (select from moved) and exists (select from tracker_feed where cluster <> '');
+
+-- name: feed_state()^
+-- The epoch of cursors, where the feed begins, and a cursor that everything which is not settled yet lies behind.
+select left(md5(cluster), 8) as epoch, pruned_transaction::text as transaction, pruned_number as number,
+       pg_snapshot_xmin(pg_current_snapshot())::text as horizon
+  from tracker_feed;
+
+-- name: prune_changes(before)!
+-- Forgets old changes, and how far: a reader who is not there yet is told. Only settled rows; batches keep it short.
+with gone as (
+  delete from tracker_change where number in (
+    select number from tracker_change
+     where changed_at < :before::timestamptz and transaction < pg_snapshot_xmin(pg_current_snapshot())
+     order by changed_at limit 50000)
+  returning transaction, number
+), last as (select transaction, number from gone order by transaction desc, number desc limit 1)
+update tracker_feed set pruned_transaction = last.transaction, pruned_number = last.number
+  from last where (last.transaction, last.number) > (pruned_transaction, pruned_number);
+
 -- name: next_number(attribute, key, count)$
 -- Numbers `:count` values of a pattern; gives the last.
 insert into generated_counter (attribute, key, last) values (:attribute, :key, :count::bigint)
