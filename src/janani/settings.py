@@ -98,6 +98,18 @@ class Phn(Part, frozen=True):
     point_of_issue: Annotated[str, _says("Code of the point of issue: 4 digits (1) or 8 characters (2).")] = "JANANI22"
 
 
+class Target(Section, frozen=True):
+    """A FHIR R4 server that the sync writes to. What proves who it is stands in `secrets/sync-target-NAME`."""
+
+    name: Annotated[str, _says("Its name in the queue, pages and commands; another name is another server.")]
+    url: Annotated[str, _says("Its FHIR base, for example `https://hapi.example/fhir`.")]
+    authorization: Annotated[
+        Literal["none", "basic", "bearer", "smart"],
+        _says("`smart`: Backend Services with `sync.pem`; `basic`, `bearer`: the secret is the password or token."),
+    ] = "smart"
+    client_id: Annotated[str, _says("Client id (`smart`) or user name (`basic`).")] = "janani-sync"
+
+
 class Sync(Part, frozen=True):
     """Carries changes from the registry to the record."""
 
@@ -106,8 +118,12 @@ class Sync(Part, frozen=True):
     registry_username: Annotated[str, _says("User of the registry it reads as.")] = "sync"
     client_id: Annotated[str, _says("Its client id at the record.")] = "janani-sync"
     poll_seconds: Annotated[int, _says("Pause between polls of a registry without a change feed (s).")] = 10
-    workers: Annotated[int, _says("People carried at the same time.")] = 4
+    workers: Annotated[int, _says("Transactions on their way to one target at the same time.")] = 4
+    together: Annotated[int, _says("People in one transaction at most, when many wait.")] = 8
     attempts: Annotated[int, _says("Tries of one delivery that the record refuses before it is set aside.")] = 8
+    targets: Annotated[
+        list[Target], _says("Servers it writes to, as `[[sync.targets]]` tables in the file; empty: the record.")
+    ] = []
 
 
 class Record(Part, frozen=True):
@@ -227,10 +243,30 @@ def _check(settings: Settings) -> None:
             faults.append("record.authorization = open is for the sandbox only.")
         if settings.esignet.wildcard_redirects:
             faults.append("esignet.wildcard_redirects = true is for the sandbox only.")
+    faults += _target_faults(settings)
     if settings.phn.here:
         faults += _point_of_issue_faults(settings.phn)
     if faults:
         raise InvalidSettings("\n".join(faults))
+
+
+def _target_faults(settings: Settings) -> list[str]:
+    names = [target.name for target in settings.sync.targets]
+    faults = [
+        f"sync.targets: two are named {name!r}." for name in sorted({one for one in names if names.count(one) > 1})
+    ]
+    faults += [
+        f"sync.targets.name = {name!r}: letters a-z, digits and - only."
+        for name in names
+        if not re.fullmatch(r"[a-z0-9-]{1,40}", name)
+    ]
+    if not settings.sandbox:
+        faults += [
+            f"sync.targets.{target.name}.url = {target.url}: production needs https."
+            for target in settings.sync.targets
+            if not target.url.startswith("https://")
+        ]
+    return faults
 
 
 def _point_of_issue_faults(phn: Phn) -> list[str]:

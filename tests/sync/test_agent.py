@@ -212,7 +212,7 @@ async def test_killed_on_the_first_delivery_then_keyed_otherwise_she_is_still_on
     sample.attribute(person, "IrUmPkFMDU5", None)
     died = asyncio.Event()
     async with world.sync() as app:
-        queue = app.state.sync.agent._queue
+        queue = app.state.sync.agent.carriers[0].queue
 
         async def die(*_: Any, **__: Any) -> bool:
             died.set()

@@ -39,13 +39,16 @@ class FhirError(Exception):
     """The server refused or could not be reached.
 
     `status` is the HTTP status (0: no answer), `issues` what its OperationOutcome says, `retryable` whether
-    the same request may succeed later.
+    the same request may succeed later, `retry_after` in how many seconds the server wants it (0: it did not say).
     """
 
-    def __init__(self, status: int, issues: Sequence[Issue] = (), *, retryable: bool = False) -> None:
+    def __init__(
+        self, status: int, issues: Sequence[Issue] = (), *, retryable: bool = False, retry_after: float = 0
+    ) -> None:
         codes = ", ".join(sorted({issue.code for issue in issues})) or "no OperationOutcome"
         super().__init__(f"FHIR server answered {status} ({codes})" if status else "FHIR server not reached")
         self.status, self.issues, self.retryable = status, list(issues), retryable
+        self.retry_after = retry_after
 
 
 class FhirClient:
@@ -171,7 +174,9 @@ class FhirClient:
             return _resource(answer)
         renewed = answer.status_code == 401 and isinstance(self._token, BackendToken) and self._token.forget()
         retryable = renewed or answer.status_code in _AWAY | {409}
-        raise FhirError(answer.status_code, _issues(answer.content), retryable=retryable)
+        after = answer.headers.get("retry-after", "")
+        seconds = float(after) if after.isdecimal() else 0
+        raise FhirError(answer.status_code, _issues(answer.content), retryable=retryable, retry_after=seconds)
 
 
 class BackendToken:

@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath
 from msgspec import Struct
 
 from janani import programmes
 from janani.clients.dhis2 import Dhis2Client
-from janani.clients.fhir import BackendToken, FhirClient
+from janani.clients.fhir import FhirClient
 from janani.kernel import http, jose, pages, postgres
 from janani.kernel import secrets as keys
 from janani.kernel.clock import Clock, system_clock
-from janani.kernel.telemetry import metrics
+from janani.kernel.telemetry import log, metrics
 from janani.settings import Settings
-from janani.sync import mapping, operations
+from janani.sync import dead, mapping, operations, targets
 from janani.sync.agent import Agent
 from janani.sync.back import definition, desk
 from janani.sync.back.clinic import Clinic, Wires
@@ -30,17 +29,18 @@ from janani.sync.back.feed import RecordFeed
 from janani.sync.back.ours import Ours
 from janani.sync.back.sorting import Sorter
 from janani.sync.back.worker import WriteBack
+from janani.sync.carrier import Carrier, Load, Shared
 from janani.sync.feed import Feed
-from janani.sync.gate import Bell
+from janani.sync.gate import Bell, Gate
 from janani.sync.mapping import Mapper
 from janani.sync.mapping.back import Back
+from janani.sync.metrics import Metrics
 from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
-from janani.sync.queue import Queue
+from janani.sync.queue import Queue, settle
 from janani.sync.source import Source
 from janani.sync.target import Target
 
 REGISTRY_SECONDS = 15
-RECORD_SECONDS = 20
 BACK_SECONDS = 2.0
 """Pause between looks at what is new in the record."""
 
@@ -80,20 +80,17 @@ async def prometheus(sync: The) -> bytes:
 @get("/status")
 async def status(sync: The) -> dict[str, Any]:
     """How far the sync is: surrogate ids, counts and times only."""
-    servers = {"registry": sync.agent.registry.is_open, "record": sync.agent.record.is_open}
-    feed = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble}
-    away = [f"{name} is away" for name, up in servers.items() if not up]
+    carriers = {carrier.target.name: carrier for carrier in sync.agent.carriers}
+    gates = {"registry": sync.agent.registry} | {name: carrier.gate for name, carrier in carriers.items()}
+    away = [f"{name} is away" for name, gate in gates.items() if not gate.is_open]
+    more = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble, "servers": ", ".join(away) or "up"}
+    states = [
+        one | {"state": carriers[one["target"]].gate.state}
+        for one in await operations.targets(sync.pool, sync.clock())
+        if one["target"] in carriers
+    ]
     back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}
-    return {**await operations.status(sync.pool, sync.clock()), **feed, "servers": ", ".join(away) or "up", **back}
-
-
-@post("/dead/{person:str}/retry", status_code=202)
-async def retry(request: Request[Any, Any, Any], sync: The, person: FromPath[str]) -> dict[str, str]:
-    """Tries a person who was set aside again, whole. Needs the operator's token."""
-    operator(request)
-    await operations.retry(sync.pool, person, sync.clock())
-    sync.bell.ring()
-    return {"status": "queued"}
+    return {**await operations.status(sync.pool, sync.clock()), **more, "targets": states, **back}
 
 
 def operator(request: Request[Any, Any, Any]) -> str:
@@ -126,7 +123,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return http.application(
         "sync",
-        [jwks, prometheus, status, retry, *desk.handlers, pages.assets()],
+        [jwks, prometheus, status, *dead.handlers, *desk.handlers, pages.assets()],
         render_error=render_unforeseen,
         exception_handlers={SyncProblem: render},
         lifespan=[running],
@@ -139,35 +136,39 @@ async def _opened(
     settings: Settings, clock: Clock, mapper: Mapper, written_back: Definition | None
 ) -> AsyncIterator[Sync]:
     """The agent with all it needs, not yet at work. One connection is kept: its process id holds the leases."""
-    pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=settings.sync.workers + 4)
+    wanted = targets.of(settings)
+    pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=settings.sync.workers * len(wanted) + 4)
     try:
-        async with (
-            http.client(timeout=REGISTRY_SECONDS) as to_registry,
-            http.client(timeout=RECORD_SECONDS) as to_record,
-            pool.acquire() as kept,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            to_registry = await stack.enter_async_context(http.client(timeout=REGISTRY_SECONDS))
+            kept = await stack.enter_async_context(pool.acquire())
             holder = await kept.fetchval("select pg_backend_pid()")
             registry, bell = _registry(settings, to_registry), Bell()
             program = mapper.programme.registry.program
             feed = Feed(registry, pool, bell, clock, program, settings.sync.poll_seconds)
-            record, ours = _record(settings, to_record, clock), Ours(pool) if written_back else None
+            for gone in await settle(pool, [one.name for one in wanted], clock()):
+                log("sync").warning("target_removed", target=gone)
+            ours = Ours(pool) if written_back else None
             stage = written_back.stage if written_back else ""
             source = Source(registry, clock, settings.sync.registry_username, stage)
-            agent = Agent(
-                source,
-                Target(record, pool, mapper.table.identifiers["bundle"]),
-                mapper,
-                Queue(pool, clock, holder),
-                feed,
-                bell,
-                workers=settings.sync.workers,
-                attempts=settings.sync.attempts,
-                ours=ours,
-            )
+            ways = {one.name: await targets.client(stack, settings, one, clock) for one in wanted}
+            load = Load(settings.sync.workers, settings.sync.together, settings.sync.attempts)
+            shared = Shared(source, mapper, Gate(), bell, Metrics(), load)
+            carriers = [
+                Carrier(
+                    shared,
+                    Target(name, way, pool, mapper.table.identifiers["bundle"]),
+                    Queue(pool, clock, holder, name),
+                    ours if name == targets.RECORD else None,
+                )
+                for name, way in ways.items()
+            ]
+            agent = Agent(carriers, feed, shared)
             key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
             token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
             back = None
-            if written_back and ours:
+            record = ways.get(targets.RECORD)
+            if written_back and ours and record:
                 back = _write_back(Wiring(registry, record, pool, mapper, written_back, clock), ours, source)
             yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, back)
     finally:
@@ -210,12 +211,3 @@ def _write_back(given: Wiring, ours: Ours, source: Source) -> WriteBack:
 def _registry(settings: Settings, client: Any) -> Dhis2Client:
     password = keys.secret(settings.secrets, "sync-password", create=settings.sandbox)
     return Dhis2Client(client, settings.registry.url, basic=(settings.sync.registry_username, password), attempts=1)
-
-
-def _record(settings: Settings, client: Any, clock: Clock) -> FhirClient:
-    base = f"{settings.record.url}/fhir"
-    if settings.record.authorization == "open":
-        return FhirClient(client, base, attempts=1)
-    key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
-    token = BackendToken(client, base, settings.sync.client_id, key, clock=clock)
-    return FhirClient(client, base, token, attempts=1)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,37 +24,72 @@ class Delivered(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """A transaction to send (None: nothing changed) and what will have been delivered once it is taken.
+    """What is to be sent (nothing: nothing changed) and what will have been delivered once it is taken.
 
-    `shared` are the entries that must be up to date in the record before.
+    Attributes:
+        entries: the entries of the transaction as JSON, by key; shared ones may also be those of others.
+        shared: the entries that must be up to date in the record before.
     """
 
-    bundle: bytes | None
+    person: str
+    timestamp: str
+    entries: Mapping[str, bytes]
     delivered: Delivered
     shared: list[Entry]
-    entries: int
+    system: str
+
+    @property
+    def bundle(self) -> bytes | None:
+        """The transaction of her alone; None when nothing changed."""
+        return together([self]) if self.entries else None
 
 
-def plan(mapped: Mapped, before: Delivered | None, bundle_system: str, *, whole: bool = False) -> Plan:
+def plan(
+    mapped: Mapped,
+    before: Delivered | None,
+    bundle_system: str,
+    *,
+    whole: bool = False,
+    second: Mapping[str, Any] | None = None,
+) -> Plan:
     """The transaction that brings the record from `before` to `mapped`.
 
     Only entries that changed are sent, with all that they refer to; what is no longer there is deleted. With `whole`
     everything is sent. The Patient is found by her strongest identifier; if that changed since, by the tracked
-    entity's own, which the record holds already.
+    entity's own, which the record holds already. A `second` Patient of hers, found under the own identifier beside one
+    under the strongest, is replaced by it: everything is sent again, to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
     digests = {_place(entry): digest_of(entry.body) for entry in own}
-    known = {} if whole or before is None else before.digests
+    known = {} if whole or second or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry)) != digests[_place(entry)]]
     removed = sorted(set(before.digests if before else ()) - set(digests))
     delivered = Delivered(mapped.patient, digests)
     if not changed and not removed:
-        return Plan(None, delivered, [], 0)
-    patient = mapped.patient if before is None or before.patient == mapped.patient else mapped.patient_own
+        return Plan(mapped.person, mapped.timestamp, {}, delivered, [], bundle_system)
+    same = second is not None or before is None or before.patient == mapped.patient
+    patient = mapped.patient if same else mapped.patient_own
     sent = with_references(changed, mapped.entries)
-    requests = [_request(entry, patient) for entry in sent] + [_removal(key) for key in removed]
+    entries = {entry.key: _request(entry, patient) for entry in sent}
+    entries |= {key: _removal(key) for key in removed}
+    if second is not None:
+        entries[f"Patient/{second['id']}"] = _encode(_replaced(second, mapped))
     shared = [entry for entry in sent if entry.shared]
-    return Plan(_transaction(mapped, requests, bundle_system), delivered, shared, len(requests))
+    return Plan(mapped.person, mapped.timestamp, entries, delivered, shared, bundle_system)
+
+
+def together(plans: Sequence[Plan]) -> bytes:
+    """One transaction of all that `plans` send; what several share is in it once."""
+    entries = {key: entry for plan in plans for key, entry in plan.entries.items()}
+    timestamp = max(plan.timestamp for plan in plans)
+    name = plans[0].person if len(plans) == 1 else "people"
+    return _transaction(name, timestamp, list(entries.values()), plans[0].system)
+
+
+def fingerprint(digests: Mapping[str, str]) -> str:
+    """32 hex digits that stand for all `digests` (by key), whatever their order."""
+    text = "\n".join(f"{key} {digests[key]}" for key in sorted(digests))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
@@ -62,14 +97,13 @@ def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
     keys = sorted(set(before.digests) - {PATIENT})
     if not keys:
         return None
-    gone = Mapped(person, "", "", [], "", [])
-    return _transaction(gone, [_removal(key) for key in keys], bundle_system)
+    return _transaction(person, "", [_removal(key) for key in keys], bundle_system)
 
 
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
     """The transaction that writes shared entries, for example the Device of the registry."""
     requests = [_request(entry, "", update=True) for entry in entries]
-    return _transaction(Mapped("directory", "", "", [], "", []), requests, bundle_system)
+    return _transaction("directory", "", requests, bundle_system)
 
 
 def digest(resource: Any) -> str:
@@ -128,14 +162,29 @@ def _text(value: str) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _transaction(mapped: Mapped, requests: list[bytes], system: str) -> bytes:
+def _replaced(second: Mapping[str, Any], mapped: Mapped) -> dict[str, Any]:
+    """The update that retires `second` in favour of her Patient, without the identifiers that name that one now."""
+    her = next(entry for entry in mapped.entries if entry.kind == PATIENT)
+    taken = {(one.get("system"), one.get("value")) for one in her.resource.get("identifier", ())}
+    left = [one for one in second.get("identifier", ()) if (one.get("system"), one.get("value")) not in taken]
+    resource = {name: value for name, value in second.items() if name not in ("meta", "identifier", "link")}
+    resource |= {"active": False, "link": [{"other": {"reference": her.full_url}, "type": "replaced-by"}]}
+    if left:
+        resource["identifier"] = left
+    return {"resource": resource, "request": {"method": "PUT", "url": f"Patient/{second['id']}"}}
+
+
+_encode = msgspec.json.encode
+
+
+def _transaction(person: str, timestamp: str, entries: Sequence[bytes], system: str) -> bytes:
     """A transaction Bundle; its identifier is of its content, so that the same content has the same one."""
-    entries = b"[" + b",".join(requests) + b"]"
-    bundle: dict[str, Any] = {
+    joined = b"[" + b",".join(entries) + b"]"
+    head: dict[str, Any] = {
         "resourceType": "Bundle",
-        "identifier": {"system": system, "value": f"{mapped.person}-{digest_of(entries)}"},
+        "identifier": {"system": system, "value": f"{person}-{digest_of(joined)}"},
         "type": "transaction",
     }
-    if mapped.timestamp:
-        bundle["timestamp"] = mapped.timestamp
-    return msgspec.json.encode(bundle | {"entry": msgspec.Raw(entries)})
+    if timestamp:
+        head["timestamp"] = timestamp
+    return _encode(head)[:-1] + b',"entry":' + joined + b"}"

@@ -5,6 +5,7 @@ import random
 
 _FIRST_SECONDS = 0.25
 _LONGEST_SECONDS = 10.0
+_LONGEST_ASKED_SECONDS = 60.0
 
 
 class Bell:
@@ -56,9 +57,15 @@ class Gate:
         self.passed()
         return back
 
-    def failed(self) -> None:
-        """The server did not answer."""
+    @property
+    def state(self) -> str:
+        """As circuit breakers call it: closed (all pass), open (nobody does) or half-open (one probes)."""
+        return "closed" if self.is_open else "half-open" if self._probing else "open"
+
+    def failed(self, retry_after: float = 0) -> None:
+        """The server did not answer, or wants no call for `retry_after` s (obeyed for up to a minute)."""
         self._delay = _FIRST_SECONDS if self.is_open else min(self._delay * 2, _LONGEST_SECONDS)
+        self._delay = max(self._delay, 2 * min(retry_after, _LONGEST_ASKED_SECONDS))  # half of it is the least waited
         self.is_open = False
         self.passed()
 

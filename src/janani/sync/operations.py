@@ -1,4 +1,4 @@
-"""What operators see and do: the state of the sync, and trying again what was set aside."""
+"""What operators see: the state of the sync and of each target."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from janani.kernel import postgres
-from janani.sync.problems import NotSetAside
+from janani.sync.dead import listed
 
 _queries = postgres.queries("janani.sync")
 
@@ -17,7 +17,7 @@ async def status(pool: asyncpg.Pool, now: datetime) -> dict[str, Any]:
     People appear by their UID in the registry, never by name or number.
     """
     row = await _queries.summary(pool)
-    dead = [dict(one) async for one in _queries.dead(pool)]
+    dead = await listed(pool, most=100)
     return {
         "position": row["position"] or "",
         "read at": _text(row["read_at"]),
@@ -29,18 +29,23 @@ async def status(pool: asyncpg.Pool, now: datetime) -> dict[str, Any]:
         "last delivery": _text(row["last_delivery"]),
         "median of latest deliveries (s)": round(row["median_seconds"] or 0, 3),
         "set aside": row["dead"],
-        "dead": [one | {"since": _text(one["since"])} for one in dead],
+        "dead": dead,
     }
 
 
-async def retry(pool: asyncpg.Pool, person: str, now: datetime) -> None:
-    """Queues a person who was set aside, to be sent whole. Raises NotSetAside."""
-    async with pool.acquire() as connection, connection.transaction():
-        done = await _queries.revive(connection, person=person)
-        if not str(done).endswith(" 1"):
-            raise NotSetAside
-        await _queries.unremember(connection, person=person)
-        await _queries.notice(connection, people=[person], now=now)
+async def targets(pool: asyncpg.Pool, now: datetime) -> list[dict[str, Any]]:
+    """Each target: who waits and for how long (s), who was delivered, and who was set aside."""
+    return [
+        {
+            "target": row["name"],
+            "waiting": row["waiting"],
+            "lag (s)": round((now - row["oldest"]).total_seconds(), 1) if row["oldest"] else 0,
+            "people delivered": row["people"],
+            "last delivery": _text(row["last_delivery"]),
+            "set aside": row["dead"],
+        }
+        async for row in _queries.targets(pool)
+    ]
 
 
 def _text(instant: datetime | None) -> str:

@@ -8,46 +8,54 @@ insert into feed (name, position, read_at) values (:feed, :position, :now)
 on conflict (name) do update set position = excluded.position, read_at = excluded.read_at;
 
 -- name: notice!
--- Coalesces: a person waits once, however often she changed. One in flight is left dirty by the higher count.
-insert into queue (person, noticed_at, try_at)
-select person, :now, :now from unnest(:people::text[]) as person
-order by person
-on conflict (person) do update set
+-- For every target. Coalesces: a person waits once, however often she changed. One in flight is left dirty by the
+-- higher count.
+insert into queue (target, person, noticed_at, try_at)
+select target.name, person, :now, :now from target, unnest(:people::text[]) as person
+order by target.name, person
+on conflict (target, person) do update set
   change = queue.change + 1,
   noticed_at = case when queue.lease is null then queue.noticed_at else excluded.noticed_at end,
   try_at = least(queue.try_at, excluded.try_at);
 
--- name: claim^
--- One due person nobody holds; those that others claim at this moment are passed over.
+-- name: claim
+-- Due people of a target whom nobody holds; those that others claim at this moment are passed over.
 update queue set
   lease = :lease, leased_by = :holder, leased_until = :until, attempts = attempts + 1
-where person = (
+where target = :target and person in (
   select person from queue
-  where try_at <= :now and (lease is null or leased_until < :now)
+  where target = :target and try_at <= :now and (lease is null or leased_until < :now)
   order by try_at, person
-  limit 1 for update skip locked)
+  limit :most for update skip locked)
 returning person, change, noticed_at, attempts, refused;
 
 -- name: next_due$
 -- When the next waiting person may be tried.
-select min(try_at) from queue where lease is null;
+select min(try_at) from queue where target = :target and lease is null;
 
--- name: finish$
--- Done with this change; true when another came meanwhile (the row stays, free to be claimed). Null: lease lost.
-with done as (
-  delete from queue where person = :person and lease = :lease and change = :change returning false as dirty
+-- name: finish
+-- Done with these changes; dirty where another came meanwhile (the row stays, free to be claimed). Who is not answered
+-- for was lost to another holder.
+with held as (
+  select queue.target, queue.person, queue.change <> wanted.change as dirty
+  from unnest(:people::text[], :changes::bigint[]) as wanted (person, change)
+  join queue on queue.target = :target and queue.person = wanted.person and queue.lease = :lease
+  order by queue.person for update of queue
+), done as (
+  delete from queue using held
+  where queue.target = held.target and queue.person = held.person and not held.dirty
 ), again as (
   update queue set lease = null, leased_by = null, leased_until = null, attempts = 0, refused = 0, trouble = '',
     try_at = :now
-  where person = :person and lease = :lease and change <> :change returning true as dirty
+  from held where queue.target = held.target and queue.person = held.person and held.dirty
 )
-select dirty from done union all select dirty from again;
+select person, dirty from held;
 
 -- name: release!
 -- Back in the queue for later, with what went wrong.
 update queue set lease = null, leased_by = null, leased_until = null, try_at = :try_at, trouble = :trouble,
   refused = refused + :refused
-where person = :person and lease = :lease;
+where target = :target and person = :person and lease = :lease;
 
 -- name: release_orphans!
 -- At start: leases of processes that are gone would only expire.
@@ -56,45 +64,52 @@ where lease is not null and leased_by not in (select pid from pg_stat_activity);
 
 -- name: hasten!
 -- A server is back: who waited only for it may go at once.
-update queue set try_at = :now where lease is null and trouble = 'away' and try_at > :now;
+update queue set try_at = :now where target = :target and lease is null and trouble = 'away' and try_at > :now;
 
--- name: delivered^
--- What the record took of a person last.
-select patient, digests from delivered where person = :person;
+-- name: delivered
+-- What a target took of people last.
+select person, patient, digests from delivered where target = :target and person = any(:people::text[]);
 
 -- name: remember!
-insert into delivered (person, patient, digests, delivered_at) values (:person, :patient, :digests::jsonb, :now)
-on conflict (person) do update set
-  patient = excluded.patient, digests = excluded.digests, delivered_at = excluded.delivered_at;
+insert into delivered (target, person, patient, digests, fingerprint, delivered_at)
+select :target, person, patient, digests::jsonb, fingerprint, :now
+from unnest(:people::text[], :patients::text[], :digests::text[], :fingerprints::text[])
+  as fresh (person, patient, digests, fingerprint)
+on conflict (target, person) do update set patient = excluded.patient, digests = excluded.digests,
+  fingerprint = excluded.fingerprint, delivered_at = excluded.delivered_at;
 
 -- name: forget!
--- A person who is gone from the registry, or whose next delivery must be whole.
-delete from delivered where person = :person;
+-- People who are gone from the registry, or whose next delivery must be whole.
+delete from delivered where target = :target and person = any(:people::text[]);
 
 -- name: note!
-insert into delivery (person, noticed_at, delivered_at, entries, outcome)
-values (:person, :noticed_at, :now, :entries, :outcome);
+insert into delivery (target, person, noticed_at, delivered_at, entries, outcome)
+select :target, person, noticed_at, :now, entries, outcome
+from unnest(:people::text[], :noticed::timestamptz[], :entries::int[], :outcomes::text[])
+  as done (person, noticed_at, entries, outcome);
 
 -- name: trim!
 -- Keeps the latest thousand deliveries.
 delete from delivery where number <= (select max(number) - 1000 from delivery);
 
 -- name: set_aside!
-insert into dead (person, reason, detail, attempts, since) values (:person, :reason, :detail, :attempts, :now)
-on conflict (person) do update set
-  reason = excluded.reason, detail = excluded.detail, attempts = dead.attempts + excluded.attempts;
+insert into dead (target, person, reason, detail, payload, attempts, since)
+values (:target, :person, :reason, :detail, :payload, :attempts, :now)
+on conflict (target, person) do update set reason = excluded.reason, detail = excluded.detail,
+  payload = excluded.payload, attempts = dead.attempts + excluded.attempts;
 
 -- name: revive!
--- She was delivered, or is to be tried again.
-delete from dead where person = :person;
+-- They were delivered.
+delete from dead where target = :target and person = any(:people::text[]);
 
 -- name: shared
--- All shared entries and their digests; there are as many as units and users seen.
-select key, digest from shared;
+-- All shared entries of a target and their digests; there are as many as units and users seen.
+select key, digest from shared where target = :target;
 
--- name: remember_shared*!
-insert into shared (key, digest) values (:key, :digest)
-on conflict (key) do update set digest = excluded.digest;
+-- name: remember_shared!
+insert into shared (target, key, digest)
+select :target, key, digest from unnest(:keys::text[], :digests::text[]) as fresh (key, digest)
+on conflict (target, key) do update set digest = excluded.digest;
 
 -- name: summary^
 -- The state of the sync in one row.
@@ -105,7 +120,7 @@ select
   (select count(*) from queue where lease is not null) as in_flight,
   (select count(*) from queue where attempts > 0 and lease is null) as troubled,
   (select min(noticed_at) from queue) as oldest,
-  (select count(*) from delivered) as people,
+  (select count(distinct person) from delivered) as people,
   (select count(*) from dead) as dead,
   (select max(delivered_at) from delivered) as last_delivery,
   (select percentile_cont(0.5) within group (order by extract(epoch from delivered_at - noticed_at))
@@ -113,9 +128,66 @@ select
 
 -- name: dead
 -- Who was set aside and why, latest first.
-select person, reason, attempts, since from dead order by since desc limit 100;
+select target, person, reason, attempts, since from dead
+where :target::text = '' or target = :target order by since desc, target, person limit :most;
+
+-- name: dead_one
+-- All that is known of a person who was set aside.
+select target, person, reason, detail, payload, attempts, since from dead
+where person = :person and (:target::text = '' or target = :target) order by target;
+
+-- name: retry_dead
+-- Queued again, to be sent whole; the Patient's key and what to take back stay known. All, or one person.
+with gone as (
+  delete from dead where (:person::text = '' or person = :person) and (:target::text = '' or target = :target)
+  returning target, person
+), whole as (
+  update delivered set fingerprint = '',
+    digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
+  from gone where delivered.target = gone.target and delivered.person = gone.person
+), queued as (
+  insert into queue (target, person, noticed_at, try_at)
+  select target, person, :now, :now from gone order by target, person
+  on conflict (target, person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at)
+)
+select target, person from gone;
+
+-- name: drop_dead
+-- Forgotten, until the person changes again.
+delete from dead where person = :person and (:target::text = '' or target = :target) returning target, person;
 
 -- name: unremember!
 -- The next delivery is whole; the Patient's key and what to take back stay known.
-update delivered set digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
-where person = :person;
+update delivered set fingerprint = '',
+  digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
+where person = :person and (:target::text = '' or target = :target);
+
+-- name: targets
+-- One row a target: its queue, its latest delivery and who was set aside.
+select target.name, target.since,
+  (select count(*) from queue where queue.target = name) as waiting,
+  (select min(noticed_at) from queue where queue.target = name) as oldest,
+  (select count(*) from delivered where delivered.target = name) as people,
+  (select max(delivered_at) from delivered where delivered.target = name) as last_delivery,
+  (select count(*) from dead where dead.target = name) as dead
+from target order by name;
+
+-- name: add_targets!
+-- A new target is owed everyone known.
+with fresh as (
+  insert into target (name, since) select name, :now from unnest(:names::text[]) as name
+  on conflict (name) do nothing returning name
+), known as (
+  select person from delivered union select person from dead union select person from queue
+)
+insert into queue (target, person, noticed_at, try_at)
+select fresh.name, known.person, :now, :now from fresh, known order by 1, 2
+on conflict do nothing;
+
+-- name: remove_targets
+-- Nothing waits for a target that is not configured. What it took stays known, should it return.
+with gone as (delete from target where name <> all(:names::text[]) returning name
+), unqueued as (delete from queue using gone where queue.target = gone.name
+), undead as (delete from dead using gone where dead.target = gone.name
+)
+select name from gone;

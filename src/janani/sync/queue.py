@@ -1,7 +1,8 @@
-"""The durable queue of people: claimed with a lease, finished, released for later or set aside."""
+"""The durable queue of one target: people claimed with a lease, finished, released for later or set aside."""
 
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -10,10 +11,12 @@ from msgspec import Struct
 
 from janani.kernel import postgres
 from janani.kernel.clock import Clock
+from janani.sync import delivery
 from janani.sync.delivery import Delivered
 
 _queries = postgres.queries("janani.sync")
 LEASE = timedelta(seconds=60)
+_FIRST_SECONDS = 0.4
 _LONGEST_SECONDS = 300.0
 AWAY = "away"
 
@@ -29,92 +32,142 @@ class Claim(Struct, frozen=True):
     refused: int
 
 
+class Done(Struct, frozen=True):
+    """What came of a claim: what the target holds of her now (None: nothing), and how many entries were sent."""
+
+    claim: Claim
+    delivered: Delivered | None
+    entries: int
+    outcome: str
+
+
 class LeaseLost(Exception):
     """Another worker holds the person now; what this one did is not noted."""
 
 
 class Queue:
-    """The queue as one agent process uses it; `holder` is the backend process id of a connection it keeps open."""
+    """One target's queue as one agent process uses it.
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: int) -> None:
-        self._pool, self._clock, self._holder = pool, clock, holder
+    `holder` is the backend process id of a connection that the process keeps open.
+    """
 
-    async def claim(self) -> Claim | None:
-        """A due person nobody holds, now held by the caller for `LEASE`."""
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: int, target: str) -> None:
+        self._pool, self._clock, self._holder, self.target = pool, clock, holder, target
+
+    async def claim(self, most: int = 1) -> list[Claim]:
+        """Up to `most` due people whom nobody holds, now held by the caller for `LEASE`."""
         now, lease = self._clock(), uuid.uuid4()
-        row = await _queries.claim(self._pool, now=now, lease=lease, until=now + LEASE, holder=self._holder)
-        return None if row is None else Claim(lease=lease, **row)
+        rows = _queries.claim(
+            self._pool, target=self.target, now=now, lease=lease, until=now + LEASE, holder=self._holder, most=most
+        )
+        return [Claim(lease=lease, **row) async for row in rows]
 
     async def seconds_to_next(self) -> float | None:
         """How long until the next waiting person may be tried; None when nobody waits."""
-        due = await _queries.next_due(self._pool)
+        due = await _queries.next_due(self._pool, target=self.target)
         return None if due is None else max((due - self._clock()).total_seconds(), 0.0)
 
     def seconds_since(self, instant: datetime) -> float:
         """How long ago `instant` was."""
         return (self._clock() - instant).total_seconds()
 
-    async def delivered(self, person: str) -> Delivered | None:
-        """What the record took of `person` last."""
-        row = await _queries.delivered(self._pool, person=person)
-        return None if row is None else Delivered(row["patient"], msgspec.json.decode(row["digests"]))
+    async def delivered(self, people: Sequence[str]) -> dict[str, Delivered]:
+        """What the target took of `people` last, by person."""
+        rows = _queries.delivered(self._pool, target=self.target, people=list(people))
+        return {row["person"]: Delivered(row["patient"], msgspec.json.decode(row["digests"])) async for row in rows}
 
-    async def finish(self, claim: Claim, delivered: Delivered | None, *, entries: int, outcome: str) -> bool:
-        """Notes what was delivered (None: she is gone) and lets her go; True when a change came meanwhile.
+    async def finish(self, done: Sequence[Done]) -> dict[str, bool]:
+        """Notes what was delivered and lets the people go, all in one transaction; all were claimed together.
 
-        All in one transaction. Raises LeaseLost.
+        Answers by person whether a change came meanwhile; who is missing was lost to another holder.
         """
         now = self._clock()
         async with self._pool.acquire() as connection, connection.transaction():
-            dirty = await _queries.finish(
-                connection, person=claim.person, lease=claim.lease, change=claim.change, now=now
-            )
-            if dirty is None:
-                raise LeaseLost
-            if delivered is None:
-                await _queries.forget(connection, person=claim.person)
-            else:
-                digests = postgres.json_of(delivered.digests)
-                await _queries.remember(
-                    connection, person=claim.person, patient=delivered.patient, digests=digests, now=now
-                )
-            await _queries.revive(connection, person=claim.person)
+            held = await self._let_go(connection, [one.claim for one in done], now)
+            kept = [one for one in done if one.claim.person in held]
+            await self._remember(connection, kept, now)
             await _queries.note(
-                connection, person=claim.person, noticed_at=claim.noticed_at, now=now, entries=entries, outcome=outcome
+                connection,
+                target=self.target,
+                people=[one.claim.person for one in kept],
+                noticed=[one.claim.noticed_at for one in kept],
+                entries=[one.entries for one in kept],
+                outcomes=[one.outcome for one in kept],
+                now=now,
             )
             if random.random() < 0.01:  # noqa: S311
                 await _queries.trim(connection)
-        return bool(dirty)
+        return held
 
-    async def set_aside(self, claim: Claim, reason: str, detail: str) -> None:
+    async def _let_go(self, connection: asyncpg.Connection, claims: Sequence[Claim], now: datetime) -> dict[str, bool]:
+        rows = _queries.finish(
+            connection,
+            target=self.target,
+            people=[one.person for one in claims],
+            changes=[one.change for one in claims],
+            lease=claims[0].lease,
+            now=now,
+        )
+        return {row["person"]: row["dirty"] async for row in rows}
+
+    async def _remember(self, connection: asyncpg.Connection, done: Sequence[Done], now: datetime) -> None:
+        known = [(one.claim.person, one.delivered) for one in done if one.delivered is not None]
+        gone = [one.claim.person for one in done if one.delivered is None]
+        if known:
+            await _queries.remember(
+                connection,
+                target=self.target,
+                people=[person for person, _ in known],
+                patients=[delivered.patient for _, delivered in known],
+                digests=[postgres.json_of(delivered.digests) for _, delivered in known],
+                fingerprints=[delivery.fingerprint(delivered.digests) for _, delivered in known],
+                now=now,
+            )
+        if gone:
+            await _queries.forget(connection, target=self.target, people=gone)
+        await _queries.revive(connection, target=self.target, people=[one.claim.person for one in done])
+
+    async def set_aside(self, claim: Claim, reason: str, detail: str, payload: str) -> None:
         """Takes her out of the queue, with the reason; the next change of hers is tried again. Raises LeaseLost."""
         now = self._clock()
         async with self._pool.acquire() as connection, connection.transaction():
-            dirty = await _queries.finish(
-                connection, person=claim.person, lease=claim.lease, change=claim.change, now=now
-            )
-            if dirty is None:
+            if claim.person not in await self._let_go(connection, [claim], now):
                 raise LeaseLost
             await _queries.set_aside(
-                connection, person=claim.person, reason=reason, detail=detail, attempts=claim.attempts, now=now
+                connection,
+                target=self.target,
+                person=claim.person,
+                reason=reason,
+                detail=detail,
+                payload=payload,
+                attempts=claim.attempts,
+                now=now,
             )
 
     async def release(self, claim: Claim, trouble: str, *, refused: bool = False) -> None:
-        """Back for later: exponentially longer waits with jitter, five minutes at most."""
-        wait = min(0.2 * 2 ** min(claim.attempts, 20), _LONGEST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
+        """Back for later: after a random part of an exponentially longer time (full jitter), five minutes at most."""
+        longest = min(_FIRST_SECONDS * 2 ** min(claim.attempts - 1, 20), _LONGEST_SECONDS)
         await _queries.release(
             self._pool,
+            target=self.target,
             person=claim.person,
             lease=claim.lease,
-            try_at=self._clock() + timedelta(seconds=wait),
+            try_at=self._clock() + timedelta(seconds=random.uniform(0, longest)),  # noqa: S311
             trouble=trouble,
             refused=int(refused),
         )
 
     async def hasten(self) -> None:
         """A server is back: who waited for it may go now."""
-        await _queries.hasten(self._pool, now=self._clock())
+        await _queries.hasten(self._pool, target=self.target, now=self._clock())
 
-    async def release_orphans(self) -> None:
-        """Frees people that a process held which is gone."""
-        await _queries.release_orphans(self._pool)
+
+async def settle(pool: asyncpg.Pool, targets: Sequence[str], now: datetime) -> list[str]:
+    """Makes `targets` the ones that changes are queued for, and frees people that a process held which is gone.
+
+    Who is new is owed everyone known. Answers the names of those that were removed.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await _queries.release_orphans(connection)
+        await _queries.add_targets(connection, names=list(targets), now=now)
+        return [row["name"] async for row in _queries.remove_targets(connection, names=list(targets))]

@@ -112,8 +112,8 @@ delete from held where person = :person and key = any(:keys::text[]);
 update delivered set digests = jsonb_set(digests, array[:key::text], '""') where person = :person and digests ? :key;
 
 -- name: queue_person!
-insert into queue (person, noticed_at, try_at) values (:person, :now, :now)
-on conflict (person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at);
+insert into queue (target, person, noticed_at, try_at) values ('record', :person, :now, :now)
+on conflict (target, person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at);
 
 -- name: forward_waiting$
 select count(*) from (select 1 from queue limit 200) as some;

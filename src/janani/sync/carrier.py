@@ -1,0 +1,291 @@
+"""Carries people from the registry to one target: several in one transaction while all goes well, else one by one.
+
+Every step is done or repeated: a kill between any two leaves rows that are claimed again, and what it sends again is
+the same conditional transaction. One person is with one worker at most, so her changes arrive in order.
+"""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from janani.clients.dhis2 import Dhis2Error
+from janani.clients.fhir import FhirError
+from janani.kernel.telemetry import log
+from janani.sync import delivery, verdicts
+from janani.sync.delivery import Delivered, Plan
+from janani.sync.gate import Bell, Gate
+from janani.sync.mapping import Mapped, Mapper
+from janani.sync.metrics import Metrics
+from janani.sync.queue import AWAY, Claim, Done, LeaseLost, Queue
+from janani.sync.source import Source
+from janani.sync.target import Target
+from janani.sync.verdicts import Verdict
+
+_WORK_SECONDS = 45  # below the lease
+_IDLE_SECONDS = 5.0
+_REGISTRY_AWAY = {0, 401, 403, 408, 425, 429}
+_ERRORS_IN_A_ROW = 5  # so many answers 500 without a success between them: not the person but the server
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+class Undelivered(Exception):
+    """The target did not take `payload`."""
+
+    def __init__(self, error: FhirError, payload: bytes | None) -> None:
+        super().__init__(str(error))
+        self.error, self.payload = error, payload
+
+
+class Ready(Struct, frozen=True):
+    """A person who is mapped, with what is to be sent."""
+
+    claim: Claim
+    mapped: Mapped
+    before: Delivered | None
+    plan: Plan
+
+
+class Load(Struct, frozen=True):
+    """How much at once: workers of each target, people in one transaction, and tries of one that is contested."""
+
+    workers: int
+    together: int
+    attempts: int
+
+
+class Shared(Struct, frozen=True):
+    """What the carriers of all targets use."""
+
+    source: Source
+    mapper: Mapper
+    registry: Gate
+    bell: Bell
+    metrics: Metrics
+    load: Load
+
+
+class Carrier:
+    """Carries people to one target."""
+
+    def __init__(self, shared: Shared, target: Target, queue: Queue, ours: Any = None) -> None:
+        """`ours` notes what is said of a person before it is sent, where there is a way back from this target."""
+        self._shared, self._ours = shared, ours
+        self.target, self.queue, self.gate = target, queue, Gate()
+        self._bundles = shared.mapper.table.identifiers["bundle"]
+        self._errors = 0
+
+    async def introduce(self) -> None:
+        """Sends the Device that stands for the registry, as soon as both sides are there, and when it changes."""
+        delay = 0.5
+        while True:
+            try:
+                await self.target.share(self._shared.mapper.device(await self._shared.source.context()))
+                delay = 600.0
+            except (Dhis2Error, FhirError, *DATABASE_ERRORS):
+                delay = min(delay * 2, 30.0)
+            await asyncio.sleep(delay)
+
+    async def work(self) -> None:
+        """Carries for ever."""
+        while True:
+            try:
+                await self._shared.registry.turn()
+                await self.gate.turn()
+                heard = self._shared.bell.listen()
+                # Who probes does so with one person.
+                claims = await self.queue.claim(self._shared.load.together if self.gate.is_open else 1)
+                if not claims:
+                    self._passed()
+                    await self._rest(heard)
+                    continue
+                await self.carry(claims)
+            except DATABASE_ERRORS as error:
+                self._passed()
+                log("sync").warning("database_away", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    def _passed(self) -> None:
+        self._shared.registry.passed()
+        self.gate.passed()
+
+    async def _rest(self, heard: asyncio.Event) -> None:
+        """Until the bell rings, or the next waiting person is due."""
+        due = await self.queue.seconds_to_next()
+        seconds = _IDLE_SECONDS if due is None else min(due + 0.01, _IDLE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                await heard.wait()
+
+    async def carry(self, claims: Sequence[Claim]) -> None:
+        """Carries people claimed together: delivered, released for later or set aside, whatever happens."""
+        try:
+            before = await self.queue.delivered([claim.person for claim in claims])
+            found = await asyncio.gather(*(self._prepared(claim, before.get(claim.person)) for claim in claims))
+            ready = [one for one in found if isinstance(one, Ready)]
+            done = [one for one in found if isinstance(one, Done)]
+            if len(ready) > 1 and (joint := await self._sent_together(ready)):
+                done += joint
+            else:
+                done += [sent for one in ready if (sent := await self._guarded(one.claim, self._sent(one)))]
+            await self._finish(done)
+        finally:
+            self._passed()
+
+    async def _prepared(self, claim: Claim, before: Delivered | None) -> Ready | Done | None:
+        found: Ready | Done | None = await self._guarded(claim, self._prepare(claim, before))
+        return found
+
+    async def _guarded(self, claim: Claim, work: Any) -> Any:
+        """What `work` gives; None when it failed and she was released or set aside."""
+        try:
+            async with asyncio.timeout(_WORK_SECONDS):
+                return await work
+        except Dhis2Error as error:
+            outcome = await self._registry_trouble(claim, error)
+        except Undelivered as failed:
+            outcome = await self._target_trouble(claim, failed.error, failed.payload)
+        except (FhirError, TimeoutError) as error:
+            outcome = await self._target_trouble(claim, error if isinstance(error, FhirError) else FhirError(0))
+        except DATABASE_ERRORS:
+            raise
+        except Exception as error:
+            log("sync").error("not_mapped", person=claim.person, error=type(error).__name__, at=place_of(error))
+            outcome = await self._set_aside(claim, f"it could not be mapped ({type(error).__name__})")
+        self._shared.metrics.people.labels(self.target.name, outcome).inc()
+        return None
+
+    async def _prepare(self, claim: Claim, before: Delivered | None) -> Ready | Done:
+        """Fetches and maps a person. Who is gone or did not change needs no more."""
+        source, mapper = self._shared.source, self._shared.mapper
+        person = await source.person(claim.person)
+        if person is None:
+            await self._answered(self._shared.registry)
+            return await self._retracted(claim, before)
+        context = await source.context(person)
+        await self._answered(self._shared.registry)
+        if before is None and not mapper.concerns(person):
+            return Done(claim, None, 0, "not_ours")
+        mapped = mapper.map(person, context)
+        if mapped.left_out:
+            log("sync").info("left_out", person=claim.person, fields=sorted({one.field for one in mapped.left_out}))
+        if before is None and claim.attempts > 1 and await self.target.holds(mapped.patient_own):
+            # An earlier try may have reached the record before a kill: her Patient there has the own identifier.
+            before = Delivered("", {})
+        if self._ours is not None:
+            before = await self._ours.before(person, mapped, before)
+        moved = before is not None and before.patient != mapped.patient
+        second = await self.target.second(mapped) if moved else None
+        plan = delivery.plan(mapped, before, self._bundles, second=second)
+        if not plan.entries:
+            return Done(claim, plan.delivered, 0, "unchanged")
+        return Ready(claim, mapped, before, plan)
+
+    async def _sent_together(self, ready: Sequence[Ready]) -> list[Done]:
+        """All in one transaction; none when the target did not take it, and then each is tried alone."""
+        try:
+            async with asyncio.timeout(_WORK_SECONDS):
+                await self.target.share(_once([entry for one in ready for entry in one.plan.shared]))
+                await self.target.send(delivery.together([one.plan for one in ready]))
+        except (FhirError, TimeoutError):
+            return []
+        await self._delivered()
+        return [Done(one.claim, one.plan.delivered, len(one.plan.entries), "delivered") for one in ready]
+
+    async def _sent(self, ready: Ready) -> Done:
+        """Sends what changed; all of it when the record refuses the part. Raises Undelivered."""
+        plan = ready.plan
+        try:
+            await self._send(plan)
+        except Undelivered as failed:
+            if ready.before is None or verdicts.verdict(failed.error) is not Verdict.REFUSED:
+                raise
+            plan = delivery.plan(ready.mapped, ready.before, self._bundles, whole=True)
+            await self._send(plan)
+        await self._delivered()
+        return Done(ready.claim, plan.delivered, len(plan.entries), "delivered")
+
+    async def _send(self, plan: Plan) -> None:
+        bundle = plan.bundle
+        try:
+            await self.target.share(plan.shared)
+            await self.target.send(bundle or b"")
+        except FhirError as error:
+            raise Undelivered(error, bundle) from error
+
+    async def _retracted(self, claim: Claim, before: Delivered | None) -> Done:
+        """She is gone from the registry: takes back what was delivered and retires her Patient."""
+        if before is None:
+            return Done(claim, None, 0, "retracted")
+        bundle = delivery.removal(claim.person, before, self._bundles)
+        try:
+            if bundle is not None:
+                await self.target.send(bundle)
+            await self.target.retire(before.patient)
+        except FhirError as error:
+            raise Undelivered(error, bundle) from error
+        await self._delivered()
+        return Done(claim, None, len(before.digests), "retracted")
+
+    async def _finish(self, done: Sequence[Done]) -> None:
+        if not done:
+            return
+        held, metrics = await self.queue.finish(done), self._shared.metrics
+        for one in done:
+            outcome = one.outcome if one.claim.person in held else "lease_lost"
+            metrics.people.labels(self.target.name, outcome).inc()
+            metrics.seconds.labels(self.target.name).observe(self.queue.seconds_since(one.claim.noticed_at))
+        if any(held.values()):
+            self._shared.bell.ring()
+
+    async def _delivered(self) -> None:
+        self._errors = 0
+        await self._answered(self.gate)
+
+    async def _answered(self, gate: Gate) -> None:
+        if gate.succeeded():
+            await self.queue.hasten()
+            self._shared.bell.ring()
+
+    async def _set_aside(self, claim: Claim, reason: str, detail: str = "", payload: bytes | None = None) -> str:
+        """Takes her out of the queue. `reason` is without personal data; `detail` may quote the record."""
+        log("sync").warning("set_aside", person=claim.person, target=self.target.name, reason=reason)
+        with contextlib.suppress(LeaseLost):
+            await self.queue.set_aside(claim, reason, detail, (payload or b"").decode())
+        return "set_aside"
+
+    async def _registry_trouble(self, claim: Claim, error: Dhis2Error) -> str:
+        if error.status in _REGISTRY_AWAY or error.status >= 500:
+            self._shared.registry.failed()
+            await self.queue.release(claim, AWAY)
+            return "registry_away"
+        reason = f"the registry does not give it ({error.status} {error.code})".strip()
+        return await self._set_aside(claim, reason)
+
+    async def _target_trouble(self, claim: Claim, error: FhirError, payload: bytes | None = None) -> str:
+        found = verdicts.verdict(error)
+        self._errors += error.status >= 500
+        if found is Verdict.AWAY or (found is Verdict.ERROR and self._errors >= _ERRORS_IN_A_ROW):
+            self.gate.failed(error.retry_after)
+            await self.queue.release(claim, AWAY)
+            return "record_away"
+        contested = found is Verdict.CONTESTED
+        hopeless = found in (Verdict.REFUSED, Verdict.AMBIGUOUS)
+        if hopeless or (contested and claim.refused + 1 >= self._shared.load.attempts):
+            return await self._set_aside(claim, verdicts.reason(error), verdicts.detail(error.issues), payload)
+        await self.queue.release(claim, str(error.status), refused=contested)
+        return "released"
+
+
+def place_of(error: Exception) -> str:
+    """Where an error was raised. Its text is not logged: it may quote a person's values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
+
+
+def _once(entries: Sequence[Any]) -> list[Any]:
+    return list({entry.key: entry for entry in entries}.values())

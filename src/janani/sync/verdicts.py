@@ -1,0 +1,57 @@
+"""What an answer of a FHIR server means for a delivery: wait for the server, try again, or set the person aside. Pure.
+
+Ours and HAPI FHIR answer alike in most cases; where HAPI says by text what its status does not, the text decides.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+
+from janani.clients.fhir import FhirError, Issue
+
+_AWAY = {0, 401, 403, 408, 425, 429, 502, 503, 504}
+_CONTESTED = {409, 412}
+_MANY = re.compile(r"HAPI-(0958|0962|0969|1092|2207)\b|multiple resources match", re.IGNORECASE)
+_RACE = re.compile(r"HAPI-(0823|0824|0825|0826|0989)\b|deadlock|could not serialize|lock timeout", re.IGNORECASE)
+_DANGLING = re.compile(r"HAPI-0550: Unable to delete", re.IGNORECASE)
+
+
+class Verdict(Enum):
+    """What to do next."""
+
+    AWAY = "the server is away, whoever asks"
+    ERROR = "the server failed; another try may pass"
+    CONTESTED = "another writer was faster; another try may pass"
+    AMBIGUOUS = "several resources answer to one conditional URL"
+    REFUSED = "the server said no to this content"
+
+
+def verdict(error: FhirError) -> Verdict:
+    """What `error` means."""
+    text = "\n".join(issue.diagnostics for issue in error.issues)
+    if error.status in _AWAY:
+        return Verdict.AWAY
+    if error.status == 412 and (_MANY.search(text) or any(one.code == "multiple-matches" for one in error.issues)):
+        return Verdict.AMBIGUOUS
+    if error.status in _CONTESTED or _RACE.search(text):
+        return Verdict.CONTESTED
+    return Verdict.REFUSED if 400 <= error.status < 500 else Verdict.ERROR
+
+
+def reason(error: FhirError) -> str:
+    """Why the server refused, by codes and places alone: its own words may quote the person."""
+    issues = [issue for issue in error.issues if issue.severity in ("error", "fatal")]
+    places = [f"{issue.code} at {', '.join(issue.expression)}" if issue.expression else issue.code for issue in issues]
+    said = "; ".join(places[:5]) or "no reason given"
+    if verdict(error) is Verdict.AMBIGUOUS:
+        return f"several resources of the record answer to one of her identifiers ({error.status}): {said}"
+    if _DANGLING.search(detail(error.issues)):
+        return f"something else in the record refers to what is to be deleted ({error.status}): {said}"
+    if verdict(error) is Verdict.CONTESTED:
+        return f"the record was changed by others at the same time, at every try ({error.status}): {said}"
+    return f"the record refused it ({error.status}): {said}"
+
+
+def detail(issues: Sequence[Issue]) -> str:
+    """The server's own words; may quote the person."""
+    return "\n".join(issue.diagnostics for issue in issues)[:4000]
