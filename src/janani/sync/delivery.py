@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from janani.sync.mapping import Entry, Mapped
+from janani.sync.mapping.model import digest_of
 
+_encode = msgspec.json.Encoder().encode
 _REFERENCE = re.compile(rb'"reference":"([^"\\\\]*)"')  # a text can't look like it: its quotation marks are escaped
 
 PATIENT = "Patient"
@@ -27,12 +29,14 @@ class Plan(Struct, frozen=True):
     """What is to be sent (nothing: nothing changed) and what will have been delivered once it is taken.
 
     Attributes:
+        content: keys and digests of the entries, of which the bundle's identifier is made.
         entries: the entries of the transaction as JSON, by key; shared ones may also be those of others.
         shared: the entries that must be up to date in the record before.
     """
 
     person: str
     timestamp: str
+    content: list[str]
     entries: Mapping[str, bytes]
     delivered: Delivered
     shared: list[Entry]
@@ -60,22 +64,24 @@ def plan(
     under the strongest, is replaced by it: everything is sent again, to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
-    digests = {_place(entry): digest_of(entry.body) for entry in own}
+    digests = {_place(entry): entry.digest for entry in own}
     known = {} if whole or second or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry)) != digests[_place(entry)]]
     removed = sorted(set(before.digests if before else ()) - set(digests))
     delivered = Delivered(mapped.patient, digests)
     if not changed and not removed:
-        return Plan(mapped.person, mapped.timestamp, {}, delivered, [], bundle_system)
+        return Plan(mapped.person, mapped.timestamp, [], {}, delivered, [], bundle_system)
     same = second is not None or before is None or before.patient == mapped.patient
     patient = mapped.patient if same else mapped.patient_own
-    sent = with_references(changed, mapped.entries)
+    sent = mapped.entries if len(changed) == len(own) else with_references(changed, mapped.entries)
+    content = [patient, *(f"{entry.key} {entry.digest}" for entry in sent), *removed]
     entries = {entry.key: _request(entry, patient) for entry in sent}
     entries |= {key: _removal(key) for key in removed}
     if second is not None:
+        content.append(f"Patient/{second['id']}")
         entries[f"Patient/{second['id']}"] = _encode(_replaced(second, mapped))
     shared = [entry for entry in sent if entry.shared]
-    return Plan(mapped.person, mapped.timestamp, entries, delivered, shared, bundle_system)
+    return Plan(mapped.person, mapped.timestamp, content, entries, delivered, shared, bundle_system)
 
 
 def together(plans: Sequence[Plan]) -> bytes:
@@ -83,7 +89,8 @@ def together(plans: Sequence[Plan]) -> bytes:
     entries = {key: entry for plan in plans for key, entry in plan.entries.items()}
     timestamp = max(plan.timestamp for plan in plans)
     name = plans[0].person if len(plans) == 1 else "people"
-    return _transaction(name, timestamp, list(entries.values()), plans[0].system)
+    content = [line for plan in plans for line in plan.content]
+    return _transaction(name, timestamp, list(entries.values()), content, plans[0].system)
 
 
 def fingerprint(digests: Mapping[str, str]) -> str:
@@ -97,23 +104,20 @@ def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
     keys = sorted(set(before.digests) - {PATIENT})
     if not keys:
         return None
-    return _transaction(person, "", [_removal(key) for key in keys], bundle_system)
+    return _transaction(person, "", [_removal(key) for key in keys], keys, bundle_system)
 
 
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
     """The transaction that writes shared entries, for example the Device of the registry."""
-    requests = [_request(entry, "", update=True) for entry in entries]
-    return _transaction("directory", "", requests, bundle_system)
+    sent = list(entries)
+    requests = [_request(entry, "", update=True) for entry in sent]
+    content = [f"{entry.key} {entry.digest}" for entry in sent]
+    return _transaction("directory", "", requests, content, bundle_system)
 
 
 def digest(resource: Any) -> str:
     """A short digest of a resource's bytes."""
     return digest_of(msgspec.json.encode(resource))
-
-
-def digest_of(body: bytes) -> str:
-    """A short digest of a resource's JSON."""
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 def _place(entry: Entry) -> str:
@@ -147,19 +151,17 @@ def references(node: Any) -> Iterator[str]:
 
 
 def _request(entry: Entry, patient: str, *, update: bool = False) -> bytes:
-    kind, _, query = entry.key.partition("?")
-    request = f'"method":"PUT","url":{_text(patient if kind == "Patient" else entry.key)}'
+    key = entry.key
     if entry.shared and not update:
-        request = f'"method":"POST","url":"{kind}","ifNoneExist":{_text(query)}'
-    return b'{"fullUrl":"%b","resource":%b,"request":{%b}}' % (entry.full_url.encode(), entry.body, request.encode())
+        kind, _, query = key.partition("?")
+        request = b'"POST","url":"%b","ifNoneExist":%b' % (kind.encode(), _encode(query))
+    else:
+        request = b'"PUT","url":%b' % _encode(patient if key.startswith("Patient?") else key)
+    return b'{"fullUrl":"%b","resource":%b,"request":{"method":%b}}' % (entry.full_url.encode(), entry.body, request)
 
 
 def _removal(key: str) -> bytes:
-    return b'{"request":{"method":"DELETE","url":%b}}' % msgspec.json.encode(key)
-
-
-def _text(value: str) -> str:
-    return msgspec.json.encode(value).decode()
+    return b'{"request":{"method":"DELETE","url":%b}}' % _encode(key)
 
 
 def _replaced(second: Mapping[str, Any], mapped: Mapped) -> dict[str, Any]:
@@ -174,17 +176,14 @@ def _replaced(second: Mapping[str, Any], mapped: Mapped) -> dict[str, Any]:
     return {"resource": resource, "request": {"method": "PUT", "url": f"Patient/{second['id']}"}}
 
 
-_encode = msgspec.json.encode
-
-
-def _transaction(person: str, timestamp: str, entries: Sequence[bytes], system: str) -> bytes:
-    """A transaction Bundle; its identifier is of its content, so that the same content has the same one."""
-    joined = b"[" + b",".join(entries) + b"]"
+def _transaction(person: str, timestamp: str, entries: Sequence[bytes], content: Sequence[str], system: str) -> bytes:
+    """A transaction Bundle; its identifier is of `content`, so that the same content has the same one."""
+    value = f"{person}-{digest_of(chr(10).join(content).encode())}"
     head: dict[str, Any] = {
         "resourceType": "Bundle",
-        "identifier": {"system": system, "value": f"{person}-{digest_of(joined)}"},
+        "identifier": {"system": system, "value": value},
         "type": "transaction",
     }
     if timestamp:
         head["timestamp"] = timestamp
-    return _encode(head)[:-1] + b',"entry":' + joined + b"}"
+    return _encode(head)[:-1] + b',"entry":[' + b",".join(entries) + b"]}"

@@ -50,7 +50,7 @@ class Target:
                 return
             sent = delivery.with_references(fresh, list(entries))
             await self._record.transaction(delivery.directory(sent, self._system))
-            digests = {entry.key: delivery.digest_of(entry.body) for entry in sent}
+            digests = {entry.key: entry.digest for entry in sent}
             await _queries.remember_shared(
                 self._pool, target=self.name, keys=list(digests), digests=list(digests.values())
             )
@@ -72,4 +72,4 @@ class Target:
         if self._shared is None:
             rows: Any = [row async for row in _queries.shared(self._pool, target=self.name)]
             self._shared = {row["key"]: row["digest"] for row in rows}
-        return [entry for entry in entries if self._shared.get(entry.key) != delivery.digest_of(entry.body)]
+        return [entry for entry in entries if self._shared.get(entry.key) != entry.digest]

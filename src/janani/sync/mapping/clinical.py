@@ -4,6 +4,7 @@ Every row becomes one function, and `clinical` calls those whose data element th
 Visit (see model), `text` the value as DHIS2 keeps it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ _CONDITION_CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"
 _ALLERGY_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _ALLERGY_VERIFIED = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9-]")  # in an identifier that stands in URLs and JSON as it is
 
 
 class Piece(Struct, frozen=True):
@@ -70,7 +73,7 @@ def _guarded(piece: Piece) -> str:
     return (
         f"    if {piece.when}:\n"
         "        try:\n"
-        f"            keep({piece.kind!r}, {piece.name!r}, {piece.call})\n"
+        f"            keep({piece.kind!r}, {_UNSAFE.sub('-', piece.name)!r}, {piece.call})\n"
         "        except Unfit as unfit:\n"
         f"            leave({piece.field!r}, unfit)\n"
     )

@@ -20,6 +20,7 @@ from janani.sync.mapping.model import (
     Person,
     User,
     Visit,
+    entry,
 )
 from janani.sync.mapping.places import Places
 from janani.sync.mapping.source import load, source
@@ -114,10 +115,10 @@ class Shared:
         key = (one["uid"], *(one.get(name) or "" for name in ("username", "firstName", "surname")))
         found = self._users.get(key)
         if found is None:
-            entry = self._places.practitioner(self.names, self.context, User(*key))
+            made = self._places.practitioner(self.names, self.context, User(*key))
             if len(self._users) > self._MOST:
                 self._users.clear()
-            found = self._users[key] = (entry, _reference(entry.full_url))
+            found = self._users[key] = (made, _reference(made.full_url))
         return found
 
 
@@ -158,8 +159,8 @@ class _Mapping:
         owner = f',"managingOrganization":{self._unit(unit)[0]}' if unit else ""
         device = self.known.device_reference
         body = self.made.patient(attributes, given, own, device, unit, owner, self.context, refuse)
-        entry = Entry(condition_on("Patient", system, self.uid), self.subject_url, body.encode())
-        return entry, given[0][1] if given else entry.key
+        found = entry(condition_on("Patient", system, self.uid), self.subject_url, body)
+        return found, given[0][1] if given else found.key
 
     def _enrollment(self, enrollment: Enrollment, person: Mapping[str, str], owner: str) -> None:
         uid = enrollment.enrollment
@@ -218,13 +219,12 @@ class _Mapping:
         """Keeps the resource `name` of an event; what may be said of it once is said here, it is called most."""
         encoded, system = self.mapper.systems["value"]
         middle, full_url, own = f"?identifier={encoded}%7C{values.token(event)}-", self.names.full_url, self.own
-        start, inner = f"{event}-", f',"identifier":[{{"system":{system},"value":{quoted(event)[:-1]}-'
+        start, inner = event + "-", f',"identifier":[{{"system":{system},"value":{quoted(event)[:-1]}-'
 
         def keep(kind: str, name: str, body: str | None) -> None:
             if body is not None:
                 key = kind + middle + name
-                text = f'{body[:-1]}{inner}{name}"}}]}}'
-                own[key] = Entry(key, full_url(kind, start + name), text.encode())
+                own[key] = entry(key, full_url(kind, start + name), f'{body[:-1]}{inner}{name}"}}]}}')
 
         return keep
 
@@ -275,8 +275,8 @@ class _Mapping:
         """Refers to the Practitioner who last changed the event, else who made it, else who last changed the person."""
         for found in (event.updatedBy, event.createdBy, self.person.updatedBy):
             if isinstance(found, dict) and found.get("uid"):
-                entry, text = self.known.user(found)
-                self.shared[entry.key] = entry
+                practitioner, text = self.known.user(found)
+                self.shared[practitioner.key] = practitioner
                 return text
         return ""
 
@@ -290,7 +290,7 @@ class _Mapping:
     def _keep(self, kind: str, identifier: str, value: str, body: str, url: str = "") -> str:
         key = f"{kind}?identifier={self.mapper.systems[identifier][0]}%7C{values.token(value)}"
         full_url = url or self.names.full_url(kind, value)
-        self.own[key] = Entry(key, full_url, body.encode())
+        self.own[key] = entry(key, full_url, body)
         return full_url
 
     def _refuse(self, uid: str) -> Any:

@@ -48,17 +48,19 @@ class Context(Struct, frozen=True):
     users: Mapping[str, User]
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One resource to be written under its conditional URL `key`.
 
     Attributes:
         body: the resource as JSON.
+        digest: a short digest of `body`.
         shared: it belongs to no one person (Device, Organization, Location, Practitioner).
     """
 
     key: str
     full_url: str
     body: bytes
+    digest: str
     shared: bool = False
 
     @property
@@ -72,7 +74,18 @@ class Entry(Struct, frozen=True):
         return dict(msgspec.json.decode(self.body))
 
 
-class LeftOut(Struct, frozen=True):
+def entry(key: str, full_url: str, body: str, *, shared: bool = False) -> Entry:
+    """The entry of a resource's JSON text."""
+    held = body.encode()
+    return Entry(key, full_url, held, digest_of(held), shared)
+
+
+def digest_of(body: bytes) -> str:
+    """A short digest of a resource's JSON."""
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+class LeftOut(Struct, frozen=True, gc=False):
     """A value that was not carried, and why; the value itself is not kept."""
 
     object: str
@@ -100,21 +113,21 @@ class Mapped(Struct, frozen=True):
     left_out: list[LeftOut]
 
 
-class Held(Struct):
+class Held(Struct, gc=False):
     """An attribute of a tracked entity or enrolment."""
 
     attribute: str
     value: Any = None
 
 
-class Value(Struct):
+class Value(Struct, gc=False):
     """A data value of an event."""
 
     dataElement: str
     value: Any = None
 
 
-class Event(Struct):
+class Event(Struct, gc=False):
     """An event, as far as the mapper reads it. Whatever else the registry says is not even kept."""
 
     event: str | None = None
@@ -132,7 +145,7 @@ class Event(Struct):
     dataValues: list[Value] | None = None
 
 
-class Enrollment(Struct):
+class Enrollment(Struct, gc=False):
     """An enrolment, as far as the mapper reads it."""
 
     enrollment: str | None = None
@@ -146,14 +159,14 @@ class Enrollment(Struct):
     events: list[Event] | None = None
 
 
-class Owner(Struct):
+class Owner(Struct, gc=False):
     """Which unit holds a tracked entity for a program."""
 
     program: str | None = None
     orgUnit: str | None = None
 
 
-class Person(Struct):
+class Person(Struct, gc=False):
     """A tracked entity, as far as the mapper reads it."""
 
     trackedEntity: str
@@ -177,8 +190,8 @@ class Names:
         own = {"system": system, "value": value}
         others = resource.get("identifier", [])
         resource["identifier"] = [own, *others] if first else [*others, own]
-        body = msgspec.json.encode(resource)
-        return Entry(condition_on(kind, system, value), self.full_url(kind, value), body, True)
+        body = msgspec.json.encode(resource).decode()
+        return entry(condition_on(kind, system, value), self.full_url(kind, value), body, shared=True)
 
     def full_url(self, kind: str, value: str) -> str:
         """The `urn:uuid:` that always belongs to `value` of this registry: a version 5 UUID (RFC 9562 §5.5)."""
@@ -186,7 +199,7 @@ class Names:
         return f"urn:uuid:{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
 
-class Visit(Struct):
+class Visit(Struct, gc=False):
     """An event on its way: JSON texts that its resources share.
 
     Attributes:

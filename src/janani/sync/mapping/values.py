@@ -165,7 +165,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 def token(value: str) -> str:
     """`value` escaped as search token and percent-encoded."""
-    if value.isascii() and value.isalnum():
+    if value.isascii() and value.replace("-", "").isalnum():
         return value
     return quote(_TOKEN_MARKS.sub(r"\\\1", value), safe="")
 
