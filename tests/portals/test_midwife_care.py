@@ -71,6 +71,25 @@ async def test_a_planned_visit_that_somebody_recorded_meanwhile_stays_theirs(wor
     assert [event["status"] for event in both] == ["COMPLETED", "COMPLETED"]
 
 
+async def test_what_the_specialist_wrote_is_on_her_page_and_says_so(world: World) -> None:
+    woman = await a_woman(world, "Seen At The Clinic")
+    woman = await world.browser.press(woman, "Save the date", day=date.today().isoformat())
+    [planned] = await visits_of(world, "Seen At The Clinic")
+    stages, roles, today = world.programme.registry.stages, world.roles, date.today().isoformat()
+    origin = world.programme.registry.elements["record_origin"]
+    values = [{"dataElement": roles["weight"], "value": "61.5"}, {"dataElement": origin, "value": "Encounter/12"}]
+    seen, ahead = (
+        {**planned, "event": uid, "programStage": stages["specialist"]} for uid in ("SpecDone001", "SpecPlan001")
+    )
+    await world.write_event(seen, status="COMPLETED", occurredAt=today, dataValues=values)
+    await world.write_event(ahead, status="SCHEDULE", scheduledAt=(date.today() + timedelta(days=9)).isoformat())
+    page = await world.browser.get(woman.path)
+    assert "Specialist clinic from the specialist’s record" in page.text
+    assert "61.5" in page.text
+    assert "Encounter/12" not in page.text
+    assert page.text.count("from the specialist’s record") == 2
+
+
 async def test_a_visit_begun_is_gone_on_with_later(world: World) -> None:
     woman = await a_woman(world, "Interrupted Visit")
     form = await world.browser.press(woman, "Record a visit")
