@@ -19,12 +19,14 @@ on conflict (target, person) do update set
   try_at = least(queue.try_at, excluded.try_at);
 
 -- name: claim
--- Due people of a target whom nobody holds; those that others claim at this moment are passed over.
+-- Due people of a target whom nobody holds; those that others claim at this moment are passed over. A time behind the
+-- horizon was written by a clock that has been put back since: it is due.
 update queue set
   lease = :lease, leased_by = :holder, leased_until = :until, attempts = attempts + 1
 where target = :target and person in (
   select person from queue
-  where target = :target and try_at <= :now and (lease is null or leased_until < :now)
+  where target = :target and (try_at <= :now or try_at > :horizon)
+    and (lease is null or leased_until < :now or leased_until > :horizon)
   order by try_at, person
   limit :most for update skip locked)
 returning person, change, noticed_at, attempts, refused;

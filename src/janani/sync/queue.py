@@ -18,6 +18,8 @@ _queries = postgres.queries("janani.sync")
 LEASE = timedelta(seconds=60)
 _FIRST_SECONDS = 0.4
 _LONGEST_SECONDS = 300.0
+_HORIZON = timedelta(seconds=2 * _LONGEST_SECONDS)
+"""Nobody waits or is held longer than this."""
 AWAY = "away"
 
 
@@ -58,7 +60,14 @@ class Queue:
         """Up to `most` due people whom nobody holds, now held by the caller for `LEASE`."""
         now, lease = self._clock(), uuid.uuid4()
         rows = _queries.claim(
-            self._pool, target=self.target, now=now, lease=lease, until=now + LEASE, holder=self._holder, most=most
+            self._pool,
+            target=self.target,
+            now=now,
+            horizon=now + _HORIZON,
+            lease=lease,
+            until=now + LEASE,
+            holder=self._holder,
+            most=most,
         )
         return [Claim(lease=lease, **row) async for row in rows]
 
