@@ -14,6 +14,7 @@ from rich.console import Console
 
 from janani import __version__, assembly, bootstrap, checks, loading
 from janani import settings as configuration
+from janani.dead_desk import dead
 from janani.kernel.telemetry import configure_logs
 from janani.keys_desk import keys
 from janani.mapping_desk import mapping
@@ -22,6 +23,7 @@ from janani.settings import PARTS, Settings
 app = App(name="janani", help="A mother's record, from the midwife to her own phone.", version=__version__)
 sync = App(name="sync", help="The agent that carries changes from the registry to the record.")
 app.command(sync)
+sync.command(dead)
 app.command(mapping)
 app.command(keys)
 

@@ -169,10 +169,12 @@ class FakeRecord:
 
     def _matches(self, url: str) -> list[dict[str, Any]]:
         parts = urlsplit(url)
+        if "/" in parts.path:
+            return [one for one in self.resources if f"{one['resourceType']}/{one['id']}" == parts.path]
         system, _, value = dict(parse_qsl(parts.query))["identifier"].partition("|")
         wanted = {"system": system, "value": value}
         return [
             one
             for one in self.of(parts.path)
-            if any({"system": each["system"], "value": each["value"]} == wanted for each in one["identifier"])
+            if any({"system": each["system"], "value": each["value"]} == wanted for each in one.get("identifier", ()))
         ]
