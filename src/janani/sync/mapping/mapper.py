@@ -25,7 +25,7 @@ from janani.sync.mapping.model import (
 from janani.sync.mapping.places import Places
 from janani.sync.mapping.source import load, source
 from janani.sync.mapping.table import Catalogue, Table
-from janani.sync.mapping.values import Json, Unfit, condition_on, quoted
+from janani.sync.mapping.values import Json, Unfit, quoted
 from janani.sync.mapping.visits import period_of
 
 _decode = msgspec.json.Decoder(Person).decode
@@ -154,12 +154,12 @@ class _Mapping:
         """The Patient under her own UID, and the key of her strongest identifier."""
         refuse = self._refuse(self.uid)
         given = self.made.identifiers(attributes, refuse)
-        system = self.mapper.table.identifiers["tracked_entity"]
-        own = values.json_text({"system": system, "value": self.uid})
+        encoded, system = self.mapper.systems["tracked_entity"]
+        own = f'{{"system":{system},"value":{quoted(self.uid)}}}'
         owner = f',"managingOrganization":{self._unit(unit)[0]}' if unit else ""
         device = self.known.device_reference
         body = self.made.patient(attributes, given, own, device, unit, owner, self.context, refuse)
-        found = entry(condition_on("Patient", system, self.uid), self.subject_url, body)
+        found = entry(f"Patient?identifier={encoded}%7C{values.token(self.uid)}", self.subject_url, body)
         return found, given[0][1] if given else found.key
 
     def _enrollment(self, enrollment: Enrollment, person: Mapping[str, str], owner: str) -> None:
