@@ -109,9 +109,10 @@ def _by_hand(raw: bytes, rows: dict[str, Any]) -> Callable[[], bytes]:
         digests.append(hashlib.sha256(msgspec.json.encode(full)).hexdigest()[:24])
         return {"fullUrl": url_of(kind, value), "resource": full, "request": {"method": "PUT", "url": url}}
 
-    def observation(event: dict[str, Any], one: dict[str, Any], subject: Any, encounter: Any) -> dict[str, Any]:
+    device = {"reference": url_of("Device", "5b21b377")}
+
+    def observation(event: dict[str, Any], one: dict[str, Any], subject: Any, encounter: Any, performer: Any) -> Any:
         code, text, unit, category = rows[one["dataElement"]]
-        performer = {"reference": url_of("Practitioner", event["updatedBy"]["uid"])}
         system = "http://terminology.hl7.org/CodeSystem/observation-category"
         return entry(
             "Observation",
@@ -124,7 +125,7 @@ def _by_hand(raw: bytes, rows: dict[str, Any]) -> Callable[[], bytes]:
                 "encounter": encounter,
                 "effectiveDateTime": event["occurredAt"][:10],
                 "performer": [performer],
-                "device": {"reference": url_of("Device", "5b21b377")},
+                "device": device,
                 "valueQuantity": {"value": float(one["value"]), "unit": unit, "system": UCUM, "code": unit},
             },
         )
@@ -148,11 +149,12 @@ def _by_hand(raw: bytes, rows: dict[str, Any]) -> Callable[[], bytes]:
         found.append(entry("EpisodeOfCare", enrollment["enrollment"], {"status": "active", "patient": subject}))
         for event in enrollment["events"]:
             encounter = {"reference": url_of("Encounter", event["event"])}
+            performer = {"reference": url_of("Practitioner", event["updatedBy"]["uid"])}
             period = {"start": event["occurredAt"][:10]}
             found.append(
                 entry("Encounter", event["event"], {"status": "finished", "subject": subject, "period": period})
             )
-            found += [observation(event, one, subject, encounter) for one in event["dataValues"]]
+            found += [observation(event, one, subject, encounter, performer) for one in event["dataValues"]]
         return msgspec.json.encode({"resourceType": "Bundle", "type": "transaction", "entry": found})
 
     return way
