@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import fields
 
-from janani.settings import Section, Settings
+from janani.settings import Section, Settings, Sync, Target
 
 PAGE = Path("docs/reference/settings.md")
 
@@ -35,6 +35,8 @@ def page() -> str:
     parts = [_HEAD, "\n## General\n\n", _table(Settings, leave_out=set(sections))]
     for name, kind in sections.items():
         parts += [f"\n## `[{name}]`\n\n{(kind.__doc__ or '').strip()}\n\n", _table(kind, prefix=name)]
+        if kind is Sync:
+            parts += [f"\n### `[[sync.targets]]`\n\n{(Target.__doc__ or '').strip()}\n\n", _table(Target)]
     return "".join(parts)
 
 
@@ -44,9 +46,12 @@ def _table(kind: type[Struct], *, prefix: str = "", leave_out: set[str] = frozen
     for one in fields(kind):
         if one.name in leave_out:
             continue
-        default = one.default if one.default is not NODEFAULT else one.default_factory()
+        default = one.default if one.default is not NODEFAULT else one.default_factory
+        default = default() if callable(default) else "(required)" if default is NODEFAULT else default
         variable = (
-            "JANANI_HOME"
+            "(file only)"
+            if kind is Target
+            else "JANANI_HOME"
             if one.name == "home"
             else f"JANANI_{prefix.upper() + '__' if prefix else ''}{one.name.upper()}"
         )
