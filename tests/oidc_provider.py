@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -88,6 +88,10 @@ class TestProvider:
     par_error: tuple[int, Any] | None = None
     sealing_key: Any = None  # userinfo is a nested JWE for this public key
     algorithm: str = "RS256"
+    forged: Callable[[dict[str, Any]], str] | None = None  # the id_token of these claims, made by the test
+    forged_userinfo: Callable[[dict[str, Any]], str] | None = None
+    userinfo_type: str = "application/jwt"
+    token_changes: dict[str, Any] = field(default_factory=dict)
 
     def expect(self, url_parameters: dict[str, str]) -> None:
         """Gives a code for this authorization request."""
@@ -138,6 +142,8 @@ class TestProvider:
             claims = {"sub": "subject-1", "iss": provider.url, "aud": provider.client_id} | provider.claims
             if provider.userinfo_plain:
                 return Response(claims | provider.userinfo)
+            if provider.forged_userinfo is not None:
+                return Response(provider.forged_userinfo(claims).encode(), media_type=provider.userinfo_type)
             signed = provider.signed(claims, provider.userinfo, provider.key)
             if provider.sealing_key is not None:
                 header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"}
@@ -183,5 +189,9 @@ class TestProvider:
             "acr": "mosip:idp:acr:generated-code",
             "at_hash": at_hash("an-access-token"),
         } | ({"nonce": self.nonce} if self.nonce else {})
-        id_token = self.signed(claims, self.id_token, self.id_token_key or self.key)
-        return Response({"access_token": "an-access-token", "id_token": id_token, "token_type": "Bearer"})
+        if self.forged is not None:
+            id_token = self.forged(claims)
+        else:
+            id_token = self.signed(claims, self.id_token, self.id_token_key or self.key)
+        tokens = {"access_token": "an-access-token", "id_token": id_token, "token_type": "Bearer"}
+        return Response(tokens | self.token_changes)

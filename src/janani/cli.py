@@ -12,7 +12,7 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from janani import __version__, assembly, bootstrap, checks, loading
+from janani import __version__, assembly, backfill_desk, bootstrap, checks, loading
 from janani import settings as configuration
 from janani.dead_desk import dead
 from janani.kernel.telemetry import configure_logs
@@ -72,12 +72,23 @@ def status() -> None:
     _run(checks.sync_status(_settings(), _out))
 
 
+@sync.command
+def backfill(*, programme: str = "") -> None:
+    """Read everybody of a programme once more, beside live changes; shows how far it is.
+
+    Args:
+        programme: UID of the programme in the registry; the sync's own when not given.
+    """
+    _run(backfill_desk.backfill(_settings(), programme, _out))
+
+
 @app.command(show=False)
 def docs() -> None:
     """Rewrite the reference pages made from the code (in a checkout)."""
-    from janani.settings_page import write
+    from janani import settings_page
+    from janani.relying import errors_page
 
-    _out.print(f"Wrote {write()}")
+    _out.print(f"Wrote {settings_page.write()} and {errors_page.write()}")
 
 
 async def _up(settings: Settings, *, demo: bool) -> None:

@@ -160,3 +160,20 @@ def test_after_logging_in_only_pages_of_the_portal_follow(wanted: str) -> None:
 
 def test_after_logging_in_the_page_asked_for_follows() -> None:
     assert way_back("midwife", "/midwife/women/x") == "/midwife/women/x"
+
+
+@pytest.mark.parametrize(
+    ("code", "note"),
+    [
+        ("access_refused", "identity-refused"),
+        ("code_refused", "identity-over"),
+        ("state_unknown", "identity-over"),
+        ("provider_silent", "identity-away"),
+        ("client_refused", "identity-away"),
+        ("", "identity-away"),
+        ("bad_signature", "identity-failed"),
+        ("bad_subject", "identity-failed"),
+    ],
+)
+def test_each_refusal_of_an_identity_has_its_words(code: str, note: str) -> None:
+    assert identity_state.note_of(code) == note

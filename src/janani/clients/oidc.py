@@ -163,11 +163,13 @@ async def redeem(
 
     Args:
         nonce, code_verifier: those of the AuthorizationRequest; None only for a request made elsewhere without them.
-        issuer: the redirect's `iss` parameter when it had one (RFC 9207).
+        issuer: the redirect's `iss` parameter when it had one (RFC 9207); needed where the provider promises it, save
+            for requests made elsewhere without PKCE, whose callers don't hand it on.
 
     Raises OidcError. The code is spent then, unless the error says `code_kept`; it is never sent twice here.
     """
-    checks.check_redirect_issuer(issuer, provider.issuers)
+    promised = provider.metadata.authorization_response_iss_parameter_supported and code_verifier is not None
+    checks.check_redirect_issuer(issuer, provider.issuers, promised=promised)
     tokens = await _tokens(http, provider, client, code, code_verifier, now)
     proof = await provider.verified(http, tokens.id_token, now, client.algorithms)
     checks.check_id_token(

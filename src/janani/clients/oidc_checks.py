@@ -150,9 +150,9 @@ def check_acr(claims: Claims, acr_values: Collection[str]) -> None:
         raise OidcError("bad_acr")
 
 
-def check_redirect_issuer(iss: str | None, issuers: Collection[str]) -> None:
-    """`iss` on the redirect, when the caller has it, is the provider's (RFC 9207 §2.4)."""
-    if iss is not None and iss not in issuers:
+def check_redirect_issuer(iss: str | None, issuers: Collection[str], *, promised: bool = False) -> None:
+    """`iss` on the redirect is the provider's; it may be absent only where that is not `promised` (RFC 9207 §2.4)."""
+    if (promised and not iss) or (iss is not None and iss not in issuers):
         raise OidcError("bad_issuer")
 
 

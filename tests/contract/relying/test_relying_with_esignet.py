@@ -68,7 +68,7 @@ async def test_a_mother_verifies_and_the_form_is_filled(both: tuple[httpx.AsyncC
     route, browser = both
     begun = (await route.post("/authorizations", json={})).json()
     code = await signed_in(begun, browser, NIC, *ASKED)
-    answer = await fetched(route, code=code, state=begun["state"])
+    answer = await fetched(route, code=code, state=begun["state"], iss=str(browser.base_url).rstrip("/"))
     assert answer.status_code == 200, answer.text
     verified = answer.json()
     values = {one["attribute"]: one["value"] for one in verified["attributes"]}
@@ -92,7 +92,8 @@ async def test_who_withholds_her_number_is_known_by_the_same_subject(
     for shared in (ASKED, ["name", "birthdate", "gender"]):
         begun = (await route.post("/authorizations", json={})).json()
         code = await signed_in(begun, browser, MOTHER, *shared)
-        verified = (await fetched(route, code=code, state=begun["state"])).json()
+        issuer = str(browser.base_url).rstrip("/")  # our eSignet promises `iss` on the redirect (RFC 9207)
+        verified = (await fetched(route, code=code, state=begun["state"], iss=issuer)).json()
         subjects.append(verified["subject"])
     assert subjects[0] == subjects[1]
     assert verified["withheld"] == ["phone_number", "address", "individual_id"]

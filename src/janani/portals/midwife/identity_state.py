@@ -1,7 +1,9 @@
 """How sure we are that it is she: the state a draft carries and the registry keeps. Pure.
 
 NOT_VERIFIED ──eSignet away──► PENDING ──verified──► VERIFIED
-      └───────────────verified──────────────────────────┘
+      ├───────────────verified──────────────────────────┤
+      └──not confirmed──► FAILED ───────verified────────┘
+VERIFIED_OFFLINE (from a signed card, still to be confirmed) is kept by the registry and shown.
 A verified field keeps its mark for as long as it holds what the identity service said.
 """
 
@@ -11,16 +13,17 @@ from msgspec import Struct, field
 
 from janani.programmes import Programme
 
-NOT_VERIFIED, PENDING, VERIFIED = "NOT_VERIFIED", "PENDING", "VERIFIED"
+NOT_VERIFIED, PENDING, VERIFIED, FAILED = "NOT_VERIFIED", "PENDING", "VERIFIED", "FAILED"
 
 
 class IdentityState(Struct):
-    """`values` are what the identity service said, by attribute; `subject` is her pairwise id."""
+    """`values` are what the identity service said, by attribute; `subject` her pairwise id; `level` her acr."""
 
     status: str = NOT_VERIFIED
     verified_at: str = ""
     provider: str = ""
     subject: str = ""
+    level: str = ""
     values: dict[str, str] = field(default_factory=dict)
 
     def marks(self, fields: dict[str, str]) -> set[str]:
@@ -37,6 +40,7 @@ def verified(answer: dict[str, Any], programme: Programme) -> IdentityState:
         verified_at=answer["verifiedAt"],
         provider=answer["provider"],
         subject=answer["subject"],
+        level=answer.get("acr", ""),
         values={uid: value for uid, value in values.items() if uid != subject},
     )
 
@@ -47,6 +51,8 @@ def attributes(state: IdentityState, fields: dict[str, str], programme: Programm
     kept = {roles["identity_status"]: state.status}
     if state.status != VERIFIED:
         return kept
+    if "identity_level" in roles:
+        kept[roles["identity_level"]] = state.level
     return kept | {
         roles["subject"]: state.subject,
         # DHIS2 keeps a DATETIME without zone; it is UTC here, as everywhere in the registry.
@@ -65,5 +71,17 @@ def known(values: dict[str, str], programme: Programme) -> IdentityState:
         verified_at=values.get(roles["identity_verified_at"], ""),
         provider=values.get(roles["identity_provider"], ""),
         subject=values.get(roles["subject"], ""),
+        level=values.get(roles.get("identity_level", ""), ""),
         values={uid: values[uid] for uid in marked if uid in values},
     )
+
+
+def note_of(code: str) -> str:
+    """The note for an error code of the relying party: hers, over, away, or not to be trusted."""
+    if code == "access_refused":
+        return "identity-refused"
+    if code in ("code_refused", "state_unknown", "verification_unknown"):
+        return "identity-over"
+    if not code or code.startswith("provider_") or code in ("client_refused", "request_refused"):
+        return "identity-away"
+    return "identity-failed"

@@ -8,6 +8,7 @@ import contextlib
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -19,7 +20,7 @@ from janani.portals.midwife import drafts, forms, identity_state, payloads, regi
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import with_age
 from janani.portals.midwife.drafts import Draft
-from janani.portals.midwife.identity_state import NOT_VERIFIED, PENDING, VERIFIED, IdentityState
+from janani.portals.midwife.identity_state import FAILED, NOT_VERIFIED, PENDING, VERIFIED, IdentityState
 from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_registration import compared, details_sections
 from janani.portals.midwife.pages_start import jinja, show
@@ -88,14 +89,10 @@ async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
         return back_to(draft, "identity-over")
     if not form.get("code"):
         return back_to(draft, "identity-refused" if form.get("error") == "access_denied" else "identity-ended")
-    try:
-        state = await _redeem(midwife, form)
-    except IdentityAway:
-        await keep_pending(midwife, draft)
-        return back_to(draft, "identity-away")
-    if state is None:
-        return back_to(draft, "identity-failed")
-    draft.identity = state
+    found = await _redeem(midwife, form)
+    if isinstance(found, str):
+        return await refused(midwife, draft, found)
+    draft.identity = found
     await drafts.keep_identity(midwife.state.pool, draft)
     return back_to(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
 
@@ -175,13 +172,22 @@ def place_of(draft: Draft) -> str:
 
 async def keep_pending(midwife: Midwife, draft: Draft) -> None:
     """The identity service was away: remembered, to be done at the next visit."""
-    if draft.identity.status != NOT_VERIFIED:
-        return
-    draft.identity.status = PENDING
+    if draft.identity.status == NOT_VERIFIED:
+        await _keep_status(midwife, draft, PENDING)
+
+
+async def keep_failed(midwife: Midwife, draft: Draft) -> None:
+    """The identity service did not stand by it: remembered, until a verification succeeds."""
+    if draft.identity.status in (NOT_VERIFIED, PENDING):
+        await _keep_status(midwife, draft, FAILED)
+
+
+async def _keep_status(midwife: Midwife, draft: Draft, status: str) -> None:
+    draft.identity.status = status
     await drafts.keep_identity(midwife.state.pool, draft)
     if draft.kind == "identity":  # she is registered: the registry remembers, when it can be reached
         programme = midwife.state.programme
-        state = {programme.registry.attributes["identity_status"]: PENDING}
+        state = {programme.registry.attributes["identity_status"]: status}
         with contextlib.suppress(Away):
             person = await registry.person(midwife, draft.tracked_entity)
             await registry.write(midwife, payloads.changed_attributes(programme, person, state))
@@ -199,21 +205,31 @@ async def _authorization(midwife: Midwife) -> dict[str, Any]:
     return asked
 
 
-async def _redeem(midwife: Midwife, form: dict[str, str]) -> IdentityState | None:
-    """The verified state, or None when the identity service did not stand by it. Raises IdentityAway."""
+async def _redeem(midwife: Midwife, form: dict[str, str]) -> IdentityState | str:
+    """The verified state, or the relying party's error code; empty when it could not be asked."""
     code = midwife.state.programme.registry.routes["identity"]
     body = {"code": form["code"], "state": form["state"], "grant_type": "authorization_code"}
     if form.get("iss"):
         body["iss"] = form["iss"]
     try:
         answer = await midwife.registry.run_route(code, body, headers={"accept": ATTRIBUTES})
-    except Dhis2Error as error:
-        raise IdentityAway(_away_words()) from error
-    if answer.status_code in (502, 503, 504):
-        raise IdentityAway(_away_words())
-    if not answer.is_success:
-        return None
-    return identity_state.verified(answer.json(), midwife.state.programme)
+        found = msgspec.json.decode(answer.content, type=dict[str, Any])
+    except (Dhis2Error, msgspec.DecodeError):
+        return ""
+    if answer.is_success:
+        return identity_state.verified(found, midwife.state.programme)
+    error = found.get("error")
+    return error if isinstance(error, str) else ""
+
+
+async def refused(midwife: Midwife, draft: Draft, code: str) -> Redirect:
+    """Back to the form with a word about the relying party's error `code`; what it means for her state is kept."""
+    note = identity_state.note_of(code)
+    if note == "identity-away":
+        await keep_pending(midwife, draft)
+    elif note == "identity-failed":
+        await keep_failed(midwife, draft)
+    return back_to(draft, note)
 
 
 async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:

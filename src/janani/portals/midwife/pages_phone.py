@@ -21,7 +21,15 @@ from janani.portals.midwife import drafts, identity_state
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.drafts import Draft
 from janani.portals.midwife.pages_drafts import take_in
-from janani.portals.midwife.pages_identity import ATTRIBUTES, IdentityAway, back_to, draft_of, keep_pending, place_of
+from janani.portals.midwife.pages_identity import (
+    ATTRIBUTES,
+    IdentityAway,
+    back_to,
+    draft_of,
+    keep_pending,
+    place_of,
+    refused,
+)
 from janani.portals.midwife.pages_start import show
 from janani.portals.sessions import SQL
 
@@ -115,12 +123,7 @@ async def _finished(midwife: Midwife, draft: Draft, state: dict[str, Any]) -> Re
         draft.identity = identity_state.verified(state["identity"], midwife.state.programme)
         await drafts.keep_identity(midwife.state.pool, draft)
         return back_to(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
-    code = state.get("error", "")
-    if code.startswith("provider_") and code != "provider_invalid":
-        await keep_pending(midwife, draft)
-        return back_to(draft, "identity-away")
-    notes = {"access_refused": "identity-refused", "verification_unknown": "identity-over"}
-    return back_to(draft, notes.get(code, "identity-failed"))
+    return await refused(midwife, draft, state.get("error", ""))
 
 
 async def _events(midwife: Midwife, draft: Draft) -> AsyncIterator[ServerSentEventMessage]:

@@ -23,7 +23,13 @@ _Request = Request[Any, Any, Any]
 KIND, UNIT, NUMBER = "registration", "unit", "phn_number"
 _NEW_CARDS_ONLY = 2000
 _OWN = ("phn", "subject", "age", "registration_number", "phn_mismatch_reason")
-_IDENTITY = ("identity_status", "identity_verified_at", "identity_provider", "identity_verified_fields")
+_IDENTITY = (
+    "identity_status",
+    "identity_verified_at",
+    "identity_provider",
+    "identity_level",
+    "identity_verified_fields",
+)
 
 
 @post("/midwife/registrations", summary="Midwife: begin a registration")
