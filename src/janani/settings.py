@@ -83,12 +83,12 @@ class Registry(Part, frozen=True):
         default_factory=lambda: ["https://*", "http://localhost:8090", "http://localhost:8091"]
     )
     time_zone: Annotated[str, _says("Zone of its times without offset (serverTimeZoneId).")] = "Asia/Colombo"
+    feed_days: Annotated[int, _says("How long its change feed keeps changes (days); older readers read all anew.")] = 30
 
 
 class Phn(Part, frozen=True):
     """Authority for Patient Health Numbers."""
 
-    feed_days: Annotated[int, _says("How long its change feed keeps changes (days); older readers read all anew.")] = 30
     port: Annotated[int, _says("Port it listens on.")] = 8091
     url: Annotated[str, _says("Where others reach it; its FHIR API is below `/fhir`.")] = "http://localhost:8091"
     issue_version: Annotated[Literal[1, 2], _says("National PHN format that is issued.")] = 2
@@ -117,6 +117,13 @@ class Sync(Part, frozen=True):
     url: Annotated[str, _says("Where others reach it.")] = "http://localhost:8092"
     registry_username: Annotated[str, _says("User of the registry it reads as.")] = "sync"
     client_id: Annotated[str, _says("Its client id at the record.")] = "janani-sync"
+    feed: Annotated[
+        Literal["auto", "changes", "poll"], _says("How it learns of changes; `auto`: the change feed, else by polling.")
+    ] = "auto"
+    poll_overlap_seconds: Annotated[int, _says("How far each poll looks back, for changes that show late (s).")] = 120
+    org_units: Annotated[list[str], _says("Units (UIDs) it polls and backfills below; none: all it may search.")] = (
+        field(default_factory=list)
+    )
     poll_seconds: Annotated[int, _says("Pause between polls of a registry without a change feed (s).")] = 10
     workers: Annotated[int, _says("Transactions on their way to one target at the same time.")] = 4
     together: Annotated[int, _says("People in one transaction at most, when many wait.")] = 8

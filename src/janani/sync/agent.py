@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from janani.kernel.telemetry import log
 from janani.sync.carrier import Carrier, Shared, place_of
-from janani.sync.feed import Feed
+from janani.sync.feeds import Feed
 
 
 class Agent:

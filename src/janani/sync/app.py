@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.params import FromQuery
 from msgspec import Struct
 
 from janani import programmes
@@ -30,7 +31,8 @@ from janani.sync.back.ours import Ours
 from janani.sync.back.sorting import Sorter
 from janani.sync.back.worker import WriteBack
 from janani.sync.carrier import Carrier, Load, Shared
-from janani.sync.feed import Feed
+from janani.sync.feeds import Feed
+from janani.sync.feeds.keeping import Desk
 from janani.sync.gate import Bell, Gate
 from janani.sync.mapping import Mapper
 from janani.sync.mapping.back import Back
@@ -93,6 +95,19 @@ async def status(sync: The) -> dict[str, Any]:
     return {**await operations.status(sync.pool, sync.clock()), **more, "targets": states, **back}
 
 
+@post("/backfill", status_code=202)
+async def begin_backfill(request: Request[Any, Any, Any], sync: The, program: FromQuery[str] = "") -> dict[str, Any]:
+    """Reads everybody of a programme once, beside live changes. Needs the operator's token."""
+    operator(request)
+    return {"number": await sync.feed.begin_backfill(program)}
+
+
+@get("/backfill")
+async def backfill_progress(sync: The) -> dict[str, Any]:
+    """How far the latest backfill is."""
+    return await sync.feed.backfill_progress()
+
+
 def operator(request: Request[Any, Any, Any]) -> str:
     """Who asks, for the trail of decisions: whoever has the operator's token. Raises NotAllowed."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -123,7 +138,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return http.application(
         "sync",
-        [jwks, prometheus, status, *dead.handlers, *desk.handlers, pages.assets()],
+        [jwks, prometheus, status, begin_backfill, backfill_progress, *dead.handlers, *desk.handlers, pages.assets()],
         render_error=render_unforeseen,
         exception_handlers={SyncProblem: render},
         lifespan=[running],
@@ -145,7 +160,7 @@ async def _opened(
             holder = await kept.fetchval("select pg_backend_pid()")
             registry, bell = _registry(settings, to_registry), Bell()
             program = mapper.programme.registry.program
-            feed = Feed(registry, pool, bell, clock, program, settings.sync.poll_seconds)
+            feed = Feed(Desk(registry, pool, bell, clock, program), settings.sync)
             for gone in await settle(pool, [one.name for one in wanted], clock()):
                 log("sync").warning("target_removed", target=gone)
             ours = Ours(pool) if written_back else None

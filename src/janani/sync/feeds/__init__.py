@@ -1,0 +1,82 @@
+"""Feeds: who changed in the registry, at least once and without a gap, into the durable queue.
+
+`changes` reads the registry's change feed, `poll` any DHIS2; `auto` is the first that the registry has. `backfill`
+reads everybody once, beside them. What was read is queued in the transaction that moves the position.
+"""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from janani.clients.dhis2 import Dhis2Error
+from janani.kernel.telemetry import log
+from janani.settings import Sync
+from janani.sync.feeds.backfill import Backfill
+from janani.sync.feeds.changes import ChangeFeed
+from janani.sync.feeds.keeping import SQL, Desk
+from janani.sync.feeds.poll import PollFeed
+
+_WAIT_SECONDS = 20
+_RETRY_SECONDS = (0.2, 2.0)
+
+
+class Feed:
+    """The feed that the settings choose, and the backfill beside it. Rings the desk's bell when there is work."""
+
+    def __init__(self, desk: Desk, chosen: Sync) -> None:
+        self._desk, self._chosen = desk, chosen
+        self.kind = "changes" if chosen.feed == "auto" else chosen.feed
+        self.trouble = ""
+        self._changes = ChangeFeed(desk)
+        self._poll = PollFeed(
+            desk, seconds=chosen.poll_seconds, overlap_seconds=chosen.poll_overlap_seconds, units=chosen.org_units
+        )
+        self._backfill = Backfill(desk, chosen.org_units)
+
+    async def run(self) -> None:
+        """Reads on for ever; a registry that is away is asked again, every 2 s."""
+        await asyncio.gather(self._read_on(), self._backfill.run())
+
+    async def _read_on(self) -> None:
+        delay = _RETRY_SECONDS[0]
+        while True:
+            try:
+                await self.step()
+                delay, self.trouble = _RETRY_SECONDS[0], ""
+            except (Dhis2Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                self._note(error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _RETRY_SECONDS[1])
+
+    async def step(self, *, wait: int = _WAIT_SECONDS) -> None:
+        """One page of changes, or one poll and the pause after it."""
+        if self.kind == "poll":
+            await self._poll.step(wait)
+            return
+        try:
+            await self._changes.step(wait)
+        except Dhis2Error as error:
+            if error.status != 404 or self._chosen.feed != "auto":
+                raise
+            log("sync").info("no_change_feed", feed="poll")
+            self.kind = "poll"
+
+    async def begin_backfill(self, program: str = "") -> int:
+        """Asks for everybody of `program` (a UID; empty: the sync's own); the number of the backfill."""
+        now = self._desk.clock()
+        number: int = await SQL.begin_backfill(
+            self._desk.pool, program=program or self._desk.program, reason="asked for", now=now
+        )
+        return number
+
+    async def backfill_progress(self) -> dict[str, Any]:
+        """How far the latest backfill is; empty when there was none."""
+        row = await SQL.backfill_progress(self._desk.pool)
+        return dict(row) if row else {}
+
+    def _note(self, error: Exception) -> None:
+        status = error.status if isinstance(error, Dhis2Error) else type(error).__name__
+        if not self.trouble:
+            log("sync").warning("feed_interrupted", status=status)
+        self.trouble = f"the feed can't be read ({status})"
