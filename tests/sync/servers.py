@@ -88,6 +88,11 @@ class FakeRegistry:
             await _answer(send, 200, {path.rpartition("/")[2]: []})
         elif path == "/api/tracker/changes" and self.feed:
             await self._changes(send, query)
+        elif path == "/api/tracker/trackedEntities" and "trackedEntities" in query:
+            wanted = [uid for uid in query["trackedEntities"].split(",") if uid in self.people]
+            self.fetched += wanted
+            await asyncio.sleep(self.slow)
+            await _answer(send, 200, {"trackedEntities": [self.people[uid] for uid in wanted]})
         elif path == "/api/tracker/trackedEntities":
             people = [{"trackedEntity": uid, "updatedAt": one["updatedAt"]} for uid, one in self.people.items()]
             await _answer(send, 200, {"trackedEntities": people})

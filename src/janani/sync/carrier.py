@@ -17,6 +17,7 @@ from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError
 from janani.kernel.telemetry import log
 from janani.sync import delivery, verdicts
+from janani.sync.back.ours import Ours, Spoken
 from janani.sync.delivery import Delivered, Plan
 from janani.sync.gate import Bell, Gate
 from janani.sync.mapping import Mapped, Mapper
@@ -39,6 +40,15 @@ class Undelivered(Exception):
     def __init__(self, error: FhirError, payload: bytes | None) -> None:
         super().__init__(str(error))
         self.error, self.payload = error, payload
+
+
+class Read(Struct, frozen=True):
+    """A person as the registry has her, mapped, with what was delivered before."""
+
+    claim: Claim
+    person: dict[str, Any]
+    mapped: Mapped
+    before: Delivered | None
 
 
 class Ready(Struct, frozen=True):
@@ -72,7 +82,7 @@ class Shared(Struct, frozen=True):
 class Carrier:
     """Carries people to one target."""
 
-    def __init__(self, shared: Shared, target: Target, queue: Queue, ours: Any = None) -> None:
+    def __init__(self, shared: Shared, target: Target, queue: Queue, ours: Ours | None = None) -> None:
         """`ours` notes what is said of a person before it is sent, where there is a way back from this target."""
         self._shared, self._ours = shared, ours
         self.target, self.queue, self.gate = target, queue, Gate()
@@ -125,20 +135,28 @@ class Carrier:
         """Carries people claimed together: delivered, released for later or set aside, whatever happens."""
         try:
             before = await self.queue.delivered([claim.person for claim in claims])
-            found = await asyncio.gather(*(self._prepared(claim, before.get(claim.person)) for claim in claims))
-            ready = [one for one in found if isinstance(one, Ready)]
-            done = [one for one in found if isinstance(one, Done)]
-            if len(ready) > 1 and (joint := await self._sent_together(ready)):
-                done += joint
-            else:
-                done += [sent for one in ready if (sent := await self._guarded(one.claim, self._sent(one)))]
-            await self._finish(done)
+            people = await self._read_together(claims)
+            read = [await self._guarded(claim, self._read(claim, before.get(claim.person), people)) for claim in claims]
+            done = [one for one in read if isinstance(one, Done)]
+            planned = await self._planned([one for one in read if isinstance(one, Read)])
+            done += [one for one in planned if isinstance(one, Done)]
+            ready = [one for one in planned if isinstance(one, Ready)]
+            joint = await self._sent_together(ready) if len(ready) > 1 else None
+            if joint is None:
+                joint = [sent for one in ready if (sent := await self._guarded(one.claim, self._sent(one)))]
+            await self._finish(done + joint)
         finally:
             self._passed()
 
-    async def _prepared(self, claim: Claim, before: Delivered | None) -> Ready | Done | None:
-        found: Ready | Done | None = await self._guarded(claim, self._prepare(claim, before))
-        return found
+    async def _read_together(self, claims: Sequence[Claim]) -> dict[str, dict[str, Any]]:
+        """Many people in one request; none when there is one, or the registry does not give them so."""
+        if len(claims) == 1:
+            return {}
+        try:
+            async with asyncio.timeout(_WORK_SECONDS):
+                return await self._shared.source.people([claim.person for claim in claims])
+        except (Dhis2Error, TimeoutError):
+            return {}  # one by one, it is told what is wrong with whom
 
     async def _guarded(self, claim: Claim, work: Any) -> Any:
         """What `work` gives; None when it failed and she was released or set aside."""
@@ -159,10 +177,10 @@ class Carrier:
         self._shared.metrics.people.labels(self.target.name, outcome).inc()
         return None
 
-    async def _prepare(self, claim: Claim, before: Delivered | None) -> Ready | Done:
-        """Fetches and maps a person. Who is gone or did not change needs no more."""
+    async def _read(self, claim: Claim, before: Delivered | None, people: dict[str, dict[str, Any]]) -> Read | Done:
+        """A person, mapped. Who is gone or of another programme needs no more. `people` were fetched already."""
         source, mapper = self._shared.source, self._shared.mapper
-        person = await source.person(claim.person)
+        person = people.get(claim.person) or await source.person(claim.person)
         if person is None:
             await self._answered(self._shared.registry)
             return await self._retracted(claim, before)
@@ -176,22 +194,39 @@ class Carrier:
         if before is None and claim.attempts > 1 and await self.target.holds(mapped.patient_own):
             # An earlier try may have reached the record before a kill: her Patient there has the own identifier.
             before = Delivered("", {})
-        if self._ours is not None:
-            before = await self._ours.before(person, mapped, before)
-        moved = before is not None and before.patient != mapped.patient
-        second = await self.target.second(mapped) if moved else None
-        plan = delivery.plan(mapped, before, self._bundles, second=second)
-        if not plan.entries:
-            return Done(claim, plan.delivered, 0, "unchanged")
-        return Ready(claim, mapped, before, plan)
+        return Read(claim, person, mapped, before)
 
-    async def _sent_together(self, ready: Sequence[Ready]) -> list[Done]:
-        """All in one transaction; none when the target did not take it, and then each is tried alone."""
+    async def _planned(self, read: Sequence[Read]) -> list[Ready | Done | None]:
+        """What is to be sent of each; Done for who did not change, None for who failed."""
+        befores = [one.before for one in read]
+        if self._ours is not None and read:
+            befores = await self._ours.before([Spoken(one.person, one.mapped, one.before) for one in read])
+        return [
+            await self._guarded(one.claim, self._plan(one, before)) for one, before in zip(read, befores, strict=True)
+        ]
+
+    async def _plan(self, read: Read, before: Delivered | None) -> Ready | Done:
+        moved = before is not None and before.patient != read.mapped.patient
+        second = await self.target.second(read.mapped) if moved else None
+        plan = delivery.plan(read.mapped, before, self._bundles, second=second)
+        if not plan.entries:
+            return Done(read.claim, plan.delivered, 0, "unchanged")
+        return Ready(read.claim, read.mapped, before, plan)
+
+    async def _sent_together(self, ready: Sequence[Ready]) -> list[Done] | None:
+        """All in one transaction; None when the target refused it, and then each is tried alone."""
         try:
             async with asyncio.timeout(_WORK_SECONDS):
                 await self.target.share(_once([entry for one in ready for entry in one.plan.shared]))
                 await self.target.send(delivery.together([one.plan for one in ready]))
-        except (FhirError, TimeoutError):
+        except (FhirError, TimeoutError) as error:
+            failed = error if isinstance(error, FhirError) else FhirError(0)
+            if verdicts.verdict(failed) is not Verdict.AWAY:
+                return None
+            self.gate.failed(failed.retry_after)
+            for one in ready:
+                await self.queue.release(one.claim, AWAY)
+            self._shared.metrics.people.labels(self.target.name, "record_away").inc(len(ready))
             return []
         await self._delivered()
         return [Done(one.claim, one.plan.delivered, len(one.plan.entries), "delivered") for one in ready]

@@ -1,11 +1,12 @@
 """What the sync itself said, and what it must not say again: kept with every delivery, read when words come back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 
 from janani.kernel import postgres
 from janani.sync import delivery
@@ -20,33 +21,43 @@ Said = dict[str, dict[str, str]]
 Values = Mapping[str, Mapping[str, str]]
 
 
+class Spoken(Struct, frozen=True):
+    """A person about to be delivered, and what was delivered of her before."""
+
+    person: Mapping[str, Any]
+    mapped: Mapped
+    before: Delivered | None
+
+
 class Ours:
     """The forward way's side of write-back."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def before(self, person: Mapping[str, Any], mapped: Mapped, before: Delivered | None) -> Delivered | None:
-        """Notes what is about to be said of `person`; what was delivered `before`, so that what is held is not sent.
+    async def before(self, people: Sequence[Spoken]) -> list[Delivered | None]:
+        """Notes what is about to be said of `people`; what was delivered before, so that what is held is not sent.
 
         Called before a delivery, so that no word of the sync is ever unknown to it.
         """
-        values = values_of(person)
-        await self.say(mapped.person, values)
-        return before if before is None else await self._settled(mapped, values, before)
+        values = [values_of(one.person) for one in people]
+        await self._say({one.mapped.person: said for one, said in zip(people, values, strict=True)})
+        return [
+            one.before and await self._settled(one.mapped, said, one.before)
+            for one, said in zip(people, values, strict=True)
+        ]
 
     async def say(self, person: str, values: Values) -> None:
         """Notes the texts of events of `person`, in one statement, when any is new."""
-        known = {row["event"]: row["digests"] async for row in _queries.said_of_person(self._pool, person=person)}
-        events, fresh = [], []
-        for event, texts in values.items():
-            before: dict[str, str] = msgspec.json.decode(known[event]) if event in known else {}
-            now = {uid: _with(before.get(uid, ""), digest(event, uid, text)) for uid, text in texts.items()}
-            if before | now != before or event not in known:
-                events.append(event)
-                fresh.append(postgres.json_of(before | now))
-        if events:
-            await _queries.say(self._pool, person=person, events=events, digests=fresh)
+        await self._say({person: values})
+
+    async def _say(self, people: Mapping[str, Values]) -> None:
+        rows = _queries.said_of_people(self._pool, people=list(people))
+        known = {row["event"]: row["digests"] async for row in rows}
+        fresh = [(uid, *one) for uid, values in people.items() for one in _unsaid(values, known)]
+        if fresh:
+            owners, events, digests = (list(column) for column in zip(*fresh, strict=True))
+            await _queries.say(self._pool, people=owners, events=events, digests=digests)
 
     async def said(self, events: Sequence[str]) -> Said:
         """{event: {data element: digests}} of those of `events` that were delivered."""
@@ -81,6 +92,15 @@ class Ours:
         if gone:
             await _queries.let_go(self._pool, person=mapped.person, keys=gone)
         return Delivered(before.patient, digests)
+
+
+def _unsaid(values: Values, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The events with a text that is new, each with its digests as JSON. `known` is what was said, by event."""
+    for event, texts in values.items():
+        before: dict[str, str] = msgspec.json.decode(known[event]) if event in known else {}
+        now = {uid: _with(before.get(uid, ""), digest(event, uid, text)) for uid, text in texts.items()}
+        if before | now != before or event not in known:
+            yield event, postgres.json_of(before | now)
 
 
 def values_of(person: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -88,12 +88,12 @@ on conflict do nothing;
 -- name: said_of_events
 select event, digests from said where event = any(:events::text[]);
 
--- name: said_of_person
-select event, digests from said where person = :person;
+-- name: said_of_people
+select event, digests from said where person = any(:people::text[]);
 
 -- name: say!
 insert into said (event, person, digests)
-select e, :person, d::jsonb from unnest(:events::text[], :digests::text[]) as t (e, d)
+select e, p, d::jsonb from unnest(:events::text[], :people::text[], :digests::text[]) as t (e, p, d)
 order by e
 on conflict (event) do update set digests = excluded.digests;
 
