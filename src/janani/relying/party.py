@@ -76,7 +76,7 @@ def open_party(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx
         http=http,
         programme=programme,
         clients=clients.load(settings, programme, http),
-        seal=Fernet(f"{secret(settings.secrets, 'relying-seal-key', create=settings.sandbox)}="),
+        seal=Fernet(secret(settings.secrets, "relying-seal-key", create=settings.sandbox).rstrip("=") + "="),
         token=secret(settings.secrets, "relying-token", create=settings.sandbox),
     )
 
