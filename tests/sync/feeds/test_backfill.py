@@ -1,0 +1,81 @@
+"""A backfill queues everybody once, goes on where it was, and follows by itself when the feed's cursor is gone."""
+
+from typing import Any
+
+from janani.clients.dhis2 import Changes, Dhis2Error
+from janani.kernel import postgres
+from janani.kernel.clock import system_clock
+from janani.settings import Settings
+from janani.settings import Sync as Chosen
+from janani.sync.feeds import Feed
+from janani.sync.feeds.backfill import Backfill
+from janani.sync.feeds.keeping import Desk
+from janani.sync.gate import Bell
+
+UNITS = {f"unit{n:07}": [f"p{n}x{k:05}" for k in range(n * 150)] for n in range(4)}  # 0 to 450 people: three pages
+
+
+class Registry:
+    """Org units and their people; `fails` so many answers from now on, `gone` says that no cursor is known."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.fails_at = -1
+        self.gone = True
+
+    async def metadata(self, kind: str, **_: Any) -> list[dict[str, str]]:
+        return [{"id": unit} for unit in UNITS]
+
+    async def get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        if len(self.asked) == self.fails_at:
+            self.fails_at = -1
+            raise Dhis2Error(503, "", "away", retryable=True)
+        self.asked.append((query["orgUnits"], query["page"]))
+        size, page = int(query["pageSize"]), int(query["page"])
+        people = UNITS[query["orgUnits"]][(page - 1) * size : page * size]
+        return {"trackedEntities": [{"trackedEntity": one} for one in people]}
+
+    async def changes(self, after: str, **_: Any) -> Changes:
+        if after != "end" and self.gone:
+            raise Dhis2Error(410, "", "gone")
+        return Changes([], "e.9.0")
+
+
+async def opened(settings: Settings) -> tuple[Any, Registry, Desk]:
+    pool = await postgres.open_pool(settings.database.dsn, "sync", max_size=6)
+    registry = Registry()
+    return pool, registry, Desk(registry, pool, Bell(), system_clock, "programme01")  # type: ignore[arg-type]
+
+
+async def test_everybody_is_queued_and_a_break_repeats_no_finished_unit(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setattr("janani.sync.feeds.backfill._WINDOW", 10_000)
+    pool, registry, desk = await opened(settings)
+    feed = Feed(desk, Chosen())
+    number = await feed.begin_backfill()
+    assert number == await feed.begin_backfill()
+    registry.fails_at = 4
+    broken = False
+    for _ in range(2):
+        try:
+            assert await Backfill(desk, []).step()
+            break
+        except Dhis2Error:
+            broken = True
+    assert broken
+    assert not await Backfill(desk, []).step()
+    assert len(registry.asked) == len(set(registry.asked))
+    queued = {row["person"] for row in await pool.fetch("select distinct person from queue")}
+    assert queued == {one for people in UNITS.values() for one in people}
+    progress = await feed.backfill_progress()
+    assert (progress["units"], progress["units_done"], progress["people"]) == (4, 4, 900)
+    assert progress["finished_at"]
+    await pool.close()
+
+
+async def test_a_cursor_that_is_gone_starts_one(settings: Settings) -> None:
+    pool, _, desk = await opened(settings)
+    feed = Feed(desk, Chosen())
+    await feed.step(wait=0)
+    assert await desk.position("changes") == "e.9.0"
+    assert "cursor" in (await feed.backfill_progress())["reason"]
+    await pool.close()
