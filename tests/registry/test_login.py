@@ -11,6 +11,7 @@ import pytest
 
 from janani.kernel import http
 from janani.kernel.jose import jwks, signing_key
+from janani.kernel.keyfiles import new_pem
 from janani.registry.app import create_app
 from janani.settings import Esignet, Registry, Settings
 from oidc_provider import TestProvider, free_listener, serving
@@ -140,11 +141,15 @@ async def test_dhis_conf_says_who_the_provider_is(settings: Settings) -> None:
     keys |= {"issuer_uri": "https://id.example", "authorization_uri": "https://id.example/authorize"}
     keys |= {name: f"https://id.example/{name}" for name in ("token_uri", "user_info_uri", "jwk_uri")}
     settings.folder.mkdir(exist_ok=True)
+    (settings.folder / "dhis2.pem").write_bytes(new_pem("dhis2"))
+    keys |= {"client_authentication_method": "private_key_jwt", "keystore_path": "dhis2.pem", "key_alias": "dhis2-key"}
     lines = [f"oidc.provider.esignet.{name} = {value}" for name, value in keys.items()]
     (settings.folder / "dhis.conf").write_text("# as of DHIS2\n" + "\n".join(lines))
     async with registry(settings, "http://127.0.0.1:9") as client:
         answer = await client.get("/oauth2/authorization/esignet")
         config = (await client.get("/api/loginConfig")).json()
+        [key] = (await client.get("/api/publicKeys/esignet/jwks.json")).json()["keys"]
+    assert key["kid"] == "dhis2-key"  # DHIS2 publishes the alias
     target = urlsplit(answer.headers["location"])
     assert f"{target.scheme}://{target.netloc}{target.path}" == "https://id.example/authorize"
     assert parse_qs(target.query)["client_id"] == ["dhis2"]

@@ -13,7 +13,6 @@ from litestar import Litestar
 
 from janani.kernel import http, pages
 from janani.kernel.clock import Clock, system_clock
-from janani.kernel.jose import signing_key
 from janani.kernel.postgres import json_of, open_pool
 from janani.kernel.secrets import MissingSecret, secret, write_private
 from janani.registry import access, client_start, data_store, home, login, oauth, oauth_ends, routes, system
@@ -23,7 +22,7 @@ from janani.registry.metadata.snapshot import SQL, Store
 from janani.registry.passwords import Passwords, hashed
 from janani.registry.paths import accepting_versions
 from janani.registry.problems import Refusal, render, render_error
-from janani.registry.providers import SignIn, providers
+from janani.registry.providers import SignIn, own_key, providers
 from janani.registry.sealing import Sealer
 from janani.registry.state import State
 from janani.registry.system import fresh_system_id
@@ -112,7 +111,7 @@ async def _state(settings: Settings, clock: Clock, pool: asyncpg.Pool, client: h
         metadata=Store(pool),
         passwords=Passwords(),
         routes=Sealer(_routes_key(settings)),
-        key=signing_key(settings.secrets / "registry.pem", create=settings.sandbox),
+        key=own_key(settings),
         system_id=await SQL.remember(pool, key="system_id", value=fresh_system_id()),
     )
 

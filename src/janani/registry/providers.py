@@ -9,7 +9,9 @@ import httpx
 from joserfc.jwk import RSAKey
 from msgspec import Struct
 
-from janani.clients import oidc
+from janani.clients import dhis_conf, oidc
+from janani.kernel.jose import signing_key
+from janani.kernel.keyfiles import BadKeyFile, read_key
 from janani.settings import Settings
 
 
@@ -68,18 +70,28 @@ def _fixed(endpoints: dict[str, str]) -> oidc.Provider | None:
 
 
 def providers(settings: Settings) -> dict[str, ProviderSettings]:
-    """The providers people may sign in with, by id. There is always `esignet`."""
-    conf = settings.folder / "dhis.conf"
-    keys = read_conf(conf.read_text()) if conf.exists() else {}
-    prefix = "oidc.provider.esignet."
-    own = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
-    return {"esignet": _esignet(settings, own)}
+    """The providers people may sign in with, by id. There is always `esignet`. Raises dhis_conf.InvalidConf."""
+    return {"esignet": _esignet(settings, _conf(settings))}
 
 
-def read_conf(text: str) -> dict[str, str]:
-    """The `key = value` lines of a dhis.conf."""
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.lstrip().startswith("#"))
-    return {key.strip(): value.strip() for key, value in pairs}
+def own_key(settings: Settings) -> RSAKey:
+    """The key this registry signs its assertions with: the keystore of dhis.conf when it names one, else its own.
+
+    Raises RefusesToStart (BadKeyFile, MissingSecret).
+    """
+    conf = _conf(settings)
+    if "keystore_path" not in conf:
+        return signing_key(settings.secrets / "registry.pem", create=settings.sandbox)
+    path, alias = settings.folder / conf["keystore_path"], conf.get("key_alias", "")
+    key = read_key(path, password=conf.get("keystore_password", ""), alias=alias, kid=alias)
+    if not isinstance(key, RSAKey):
+        raise BadKeyFile(f"{path} must hold an RSA key.")
+    return key
+
+
+def _conf(settings: Settings) -> dict[str, str]:
+    found = dhis_conf.read(settings.folder / "dhis.conf").get("esignet")
+    return found.values if found else {}
 
 
 def _esignet(settings: Settings, conf: dict[str, str]) -> ProviderSettings:
