@@ -185,13 +185,21 @@ async def test_states_nobody_gave_end_nothing(world: World, state: str) -> None:
     assert (await world.fetch(code="the-code", state=begun["state"])).status_code == 200
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"code": {}}', b"\xff\xfe", b"{" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"code": {}}', b"\xff\xfe", b"{" * 5000, b'{"ui_locales": "\\u0000"}']
+)
 async def test_malformed_calls_are_refused_in_words(world: World, body: bytes) -> None:
     for path in ("/fetchUserInfo", "/authorizations", "/verifications"):
         answer = await world.route.post(path, content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (201, 400), answer.text
     oversized = await world.route.post("/fetchUserInfo", content=b"x" * 100_000)
     assert oversized.status_code == 413
+
+
+@pytest.mark.parametrize("query", ["wait=-1", "wait=99", "wait=x", "wait=1e9"])
+async def test_waiting_has_its_limits(world: World, query: str) -> None:
+    answer = await world.route.get(f"/verifications/anything?{query}")
+    assert (answer.status_code, set(answer.json())) == (400, {"error", "message", "hint"})
 
 
 async def _sessions(world: World) -> int:

@@ -45,7 +45,7 @@ class PhoneBeginning(Struct, frozen=True):
     """Body of `POST /verifications`."""
 
     client: str = ""
-    ui_locales: Annotated[str, Meta(max_length=60)] = ""
+    ui_locales: Annotated[str, Meta(max_length=60, pattern=r"^[A-Za-z0-9 -]*$")] = ""
 
 
 class PhoneBegun(Struct, frozen=True):
