@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,6 +10,7 @@ _CONDITIONAL = re.compile(r"^[A-Z][A-Za-z]+\?.+")
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 
 
+@lru_cache(maxsize=1024)  # shared resources are named by every bundle
 def canonical(url: str) -> str:
     """One text for all spellings of a criterion "Type?a=b&c=d" (escapes, order of parameters)."""
     resource_type, _, text = url.partition("?")

@@ -64,8 +64,11 @@ class Writer(Struct):
         written = {text for change in wanted for text in references.conditional(change.resource)}
         urls = {references.canonical(url): url for url in (*written, *(c.criteria for c in wanted if c.criteria))}
         queries = {key: query.criteria(url) for key, url in urls.items()}
-        await self._lock_names({*urls, *(f"{change.type}/{change.id}" for change in wanted if change.id)})
         matches = await self._matches(queries)
+        # What is there is locked as a row. What is not is looked for again under a lock: nobody creates it meanwhile.
+        absent = {key for key, names in matches.items() if not names}
+        await self._lock_names({*absent, *(f"{change.type}/{change.id}" for change in wanted if change.id)})
+        matches |= await self._matches({key: queries[key] for key in absent})
         leaving = _resolve_deletes(wanted, matches)
         matches = {key: [name for name in names if name not in leaving] for key, names in matches.items()}
         made = _resolve_writes(wanted, matches, self.new_id)
