@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import yaml
@@ -67,7 +67,10 @@ class RecordRoles(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Programme(Struct, frozen=True, forbid_unknown_fields=True):
-    """A programme's identifiers by role, and where its other files are. `place` is filled by `load`."""
+    """A programme's identifiers by role, and where its other files are. `place` is filled by `load`.
+
+    `mapper` says what makes FHIR of it: mapping.yaml, mapping.jsonnet or mapping.py.
+    """
 
     name: str
     title: str
@@ -75,6 +78,7 @@ class Programme(Struct, frozen=True, forbid_unknown_fields=True):
     phone_region: str
     registry: RegistryRoles
     record: RecordRoles
+    mapper: Literal["table", "jsonnet", "python"] = "table"
     place: str = ""
 
     @property

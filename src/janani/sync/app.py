@@ -34,7 +34,7 @@ from janani.sync.carrier import Carrier, Load, Shared
 from janani.sync.feeds import Feed
 from janani.sync.feeds.keeping import Desk
 from janani.sync.gate import Bell, Gate
-from janani.sync.mapping import Mapper
+from janani.sync.mapping import AnyMapper, Mapper
 from janani.sync.mapping.back import Back
 from janani.sync.metrics import Metrics
 from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
@@ -57,6 +57,7 @@ class Sync(Struct):
     clock: Clock
     jwks: dict[str, Any]
     token: str
+    reconciliation: reconcile.Desk
     back: WriteBack | None = None
 
 
@@ -122,8 +123,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     Raises ProgrammeFault (with file and line) for a mapping that is wrong, MissingSecret.
     """
-    mapper = mapping.compile(programmes.load(settings.programme))
-    written_back = definition.read(mapper.programme, mapper.catalogue)
+    mapper = mapping.mapper_of(programmes.load(settings.programme))
+    written_back = definition.read(mapper.programme, mapper.catalogue) if isinstance(mapper, Mapper) else None
 
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
@@ -138,7 +139,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return http.application(
         "sync",
-        [jwks, prometheus, status, begin_backfill, backfill_progress, *dead.handlers, *desk.handlers, pages.assets()],
+        [jwks, prometheus, status, begin_backfill, backfill_progress, *dead.handlers, *reconcile.handlers, *desk.handlers, pages.assets()],
         render_error=render_unforeseen,
         exception_handlers={SyncProblem: render},
         lifespan=[running],
@@ -148,7 +149,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
 @contextlib.asynccontextmanager
 async def _opened(
-    settings: Settings, clock: Clock, mapper: Mapper, written_back: Definition | None
+    settings: Settings, clock: Clock, mapper: AnyMapper, written_back: Definition | None
 ) -> AsyncIterator[Sync]:
     """The agent with all it needs, not yet at work. One connection is kept: its process id holds the leases."""
     wanted = targets.of(settings)
@@ -172,7 +173,7 @@ async def _opened(
             carriers = [
                 Carrier(
                     shared,
-                    Target(name, way, pool, mapper.table.identifiers["bundle"]),
+                    Target(name, way, pool, mapper.bundles),
                     Queue(pool, clock, holder, name),
                     ours if name == targets.RECORD else None,
                 )
@@ -183,7 +184,7 @@ async def _opened(
             token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
             back = None
             record = ways.get(targets.RECORD)
-            if written_back and ours and record:
+            if written_back and ours and record and isinstance(mapper, Mapper):
                 back = _write_back(Wiring(registry, record, pool, mapper, written_back, clock), ours, source)
             yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, back)
     finally:

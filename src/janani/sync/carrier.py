@@ -20,7 +20,7 @@ from janani.sync import delivery, verdicts
 from janani.sync.back.ours import Ours, Spoken
 from janani.sync.delivery import Delivered, Plan
 from janani.sync.gate import Bell, Gate
-from janani.sync.mapping import Mapped, Mapper
+from janani.sync.mapping import AnyMapper, Mapped, NotMapped
 from janani.sync.metrics import Metrics
 from janani.sync.queue import AWAY, Claim, Done, LeaseLost, Queue
 from janani.sync.source import Source
@@ -72,7 +72,7 @@ class Shared(Struct, frozen=True):
     """What the carriers of all targets use."""
 
     source: Source
-    mapper: Mapper
+    mapper: AnyMapper
     registry: Gate
     bell: Bell
     metrics: Metrics
@@ -86,7 +86,7 @@ class Carrier:
         """`ours` notes what is said of a person before it is sent, where there is a way back from this target."""
         self._shared, self._ours = shared, ours
         self.target, self.queue, self.gate = target, queue, Gate()
-        self._bundles = shared.mapper.table.identifiers["bundle"]
+        self._bundles = shared.mapper.bundles
         self._errors = 0
 
     async def introduce(self) -> None:
@@ -95,6 +95,9 @@ class Carrier:
         while True:
             try:
                 await self.target.share(self._shared.mapper.device(await self._shared.source.context()))
+                delay = 600.0
+            except NotMapped as error:
+                log("sync").error("device_not_mapped", reason=str(error))
                 delay = 600.0
             except (Dhis2Error, FhirError, *DATABASE_ERRORS):
                 delay = min(delay * 2, 30.0)
@@ -169,6 +172,8 @@ class Carrier:
             outcome = await self._target_trouble(claim, failed.error, failed.payload)
         except (FhirError, TimeoutError) as error:
             outcome = await self._target_trouble(claim, error if isinstance(error, FhirError) else FhirError(0))
+        except NotMapped as error:
+            outcome = await self._set_aside(claim, f"it could not be mapped: {error}", error.detail)
         except DATABASE_ERRORS:
             raise
         except Exception as error:

@@ -1,12 +1,62 @@
 """A tracked entity to FHIR by the programme's table (`mapping.yaml`): read, checked, compiled once to plain functions.
 
-    mapper = compile(programme)
+    mapper = mapper_of(programme)
     mapped = mapper.map(tracked_entity, context)
 
-Output is deterministic: the same tracked entity and context give the same bytes.
+Output is deterministic: the same tracked entity and context give the same bytes. A programme may bring its own script
+in place of the table (`mapper: jsonnet` or `python`); what needs rows asks for the table by `compile`.
 """
 
-from janani.sync.mapping.mapper import Mapper, compile
-from janani.sync.mapping.model import Context, Entry, LeftOut, Mapped, Unit, User
+from typing import Protocol
 
-__all__ = ["Context", "Entry", "LeftOut", "Mapped", "Mapper", "Unit", "User", "compile"]
+from janani.programmes import Programme
+from janani.sync.mapping.mapper import Mapper, compile
+from janani.sync.mapping.model import Context, Entry, LeftOut, Mapped, NotMapped, Unit, User
+from janani.sync.mapping.values import Json
+
+
+class AnyMapper(Protocol):
+    """What maps people of one programme, whatever it is written in."""
+
+    programme: Programme
+    bundles: str
+
+    def map(self, person: Json | bytes, context: Context) -> Mapped:
+        """Everything the record should hold of `person`. Raises NotMapped, msgspec.ValidationError."""
+        ...
+
+    def concerns(self, person: Json) -> bool:
+        """Whether the tracked entity is enrolled in this programme."""
+        ...
+
+    def device(self, context: Context) -> list[Entry]:
+        """The Device of the registry and what it refers to. Raises NotMapped."""
+        ...
+
+
+def mapper_of(programme: Programme) -> AnyMapper:
+    """The mapper that programme.yaml names. Raises ProgrammeFault with file and line."""
+    if programme.mapper == "jsonnet":
+        from janani.sync.mapping.jsonnet import jsonnet_mapper
+
+        return jsonnet_mapper(programme)
+    if programme.mapper == "python":
+        from janani.sync.mapping.python import python_mapper
+
+        return python_mapper(programme)
+    return compile(programme)
+
+
+__all__ = [
+    "AnyMapper",
+    "Context",
+    "Entry",
+    "LeftOut",
+    "Mapped",
+    "Mapper",
+    "NotMapped",
+    "Unit",
+    "User",
+    "compile",
+    "mapper_of",
+]

@@ -37,6 +37,9 @@ def inspect(programme: Programme) -> tuple[Table, Catalogue, Iterator[tuple[str,
 
     Raises ProgrammeFault when a file can't be read at all.
     """
+    if programme.mapper != "table":
+        text = f"this needs rows, which only the table has; the mapper is {programme.mapper!r}, not 'table'"
+        raise fault_at(programme.folder / _PROGRAMME, "$.mapper", text)
     table: Table = read_yaml(programme.folder / FILE, Table)
     catalogue = read_catalogue(programme.folder / programme.registry.metadata)
 

@@ -23,6 +23,7 @@ from janani.sync.mapping.model import (
     entry,
 )
 from janani.sync.mapping.places import Places
+from janani.sync.mapping.scripted import enrolled
 from janani.sync.mapping.source import load, source
 from janani.sync.mapping.table import Catalogue, Table
 from janani.sync.mapping.values import Json, Unfit, quoted
@@ -35,11 +36,13 @@ class Mapper:
     """Maps whole tracked entities (`GET /api/tracker/trackedEntities/{uid}?fields=*`) of one programme.
 
     Attributes:
+        bundles: the identifier system of bundles.
         source: the Python that the table was compiled to.
     """
 
     def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
         self.programme, self.table, self.catalogue = programme, table, catalogue
+        self.bundles = table.identifiers["bundle"]
         self.source = source(programme, table, catalogue)
         self.made = load(self.source)
         self.places = Places(programme, table)
@@ -63,9 +66,7 @@ class Mapper:
 
     def concerns(self, person: Json) -> bool:
         """Whether the tracked entity is enrolled in this programme."""
-        program = self.programme.registry.program
-        enrollments = person.get("enrollments") or ()
-        return any(one.get("program") == program and not one.get("deleted") for one in enrollments)
+        return enrolled(self.programme, person)
 
     def device(self, context: Context) -> list[Entry]:
         """The Device of the registry and what it refers to."""
@@ -79,7 +80,7 @@ class Mapper:
 
 
 def compile(programme: Programme) -> Mapper:
-    """The mapper of `programme`, its table checked and compiled. Raises ProgrammeFault with file and line."""
+    """The mapper of `programme` by its table, checked and compiled. Raises ProgrammeFault with file and line."""
     table, catalogue = checking.read(programme)
     return Mapper(programme, table, catalogue)
 

@@ -85,6 +85,17 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:24]
 
 
+class NotMapped(Exception):
+    """A programme's own script could not map a person.
+
+    Its text is a reason without personal data; `detail` may quote hers.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
+
+
 class LeftOut(Struct, frozen=True, gc=False):
     """A value that was not carried, and why; the value itself is not kept."""
 
@@ -233,4 +244,4 @@ def profiled(profile: str, table: Table) -> dict[str, Any]:
     return {"meta": {"profile": [table.profiles + profile]}} if profile else {}
 
 
-__all__ = ["Context", "Entry", "LeftOut", "Mapped", "Names", "Unfit", "Unit", "User", "Visit"]
+__all__ = ["Context", "Entry", "LeftOut", "Mapped", "Names", "NotMapped", "Unfit", "Unit", "User", "Visit"]
