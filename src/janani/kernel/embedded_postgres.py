@@ -47,10 +47,14 @@ class PostgresFailed(RefusesToStart):
 
 
 class EmbeddedPostgres:
-    """The server whose data lives in `folder`. `start()`, use `dsn`, `stop()`."""
+    """The server whose data lives in `folder`. `start()`, use `dsn`, `stop()`.
 
-    def __init__(self, folder: Path) -> None:
+    With `logical` its log can be decoded (`wal_level=logical`), at the price of a somewhat larger log.
+    """
+
+    def __init__(self, folder: Path, *, logical: bool = False) -> None:
         self.folder = folder.resolve()
+        self._options = " -c wal_level=logical" if logical else ""
         self.bin = POSTGRES_VERSIONS[MAJOR_VERSION]
         self.user = "pgserver" if os.geteuid() == 0 else None
         self._sockets = _socket_folder(self.folder)
@@ -128,7 +132,8 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         log = self.folder / "server.log"
-        arguments = ("-w", "-t", "60", "-o", f"-k {self._sockets}", "-l", str(log), "-D", str(self.folder), "start")
+        options = f"-k {self._sockets}{self._options}"
+        arguments = ("-w", "-t", "60", "-o", options, "-l", str(log), "-D", str(self.folder), "start")
         for patience in (0.2, 0.5, 1.0, 2.0):
             try:
                 self._run("pg_ctl", arguments)
