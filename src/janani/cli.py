@@ -12,9 +12,10 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from janani import __version__, assembly, backfill_desk, bootstrap, checks, loading
+from janani import __version__, assembly, backfill_desk, bootstrap, checks, loading, reconcile_desk
 from janani import settings as configuration
 from janani.dead_desk import dead
+from janani.kernel.problems import RefusesToStart
 from janani.kernel.telemetry import configure_logs
 from janani.keys_desk import keys
 from janani.mapping_desk import mapping
@@ -64,6 +65,24 @@ def load(file: Path) -> None:
 def check() -> None:
     """Look whether everything is in order, and say what to do where it is not."""
     _run(checks.check(_settings(), _out))
+
+
+@sync.command
+def reconcile(
+    *,
+    target: Annotated[str, Parameter(help="Which of the sync's targets.")] = "record",
+    repair: Annotated[bool, Parameter(negative="", help="Send again who differs.")] = False,
+    report: Annotated[Path | None, Parameter(help="Write the signed report there.")] = None,
+    verify: Annotated[Path | None, Parameter(help="Only check a kept report, and show it.")] = None,
+) -> None:
+    """Compare the registry with the record, person by person."""
+    try:
+        if verify is not None:
+            reconcile_desk.verify(_settings(), verify, _out)
+        else:
+            reconcile_desk.reconcile(_settings(), _out, target=target, repair=repair, report=report)
+    except RefusesToStart as error:
+        _fail(str(error))
 
 
 @sync.command

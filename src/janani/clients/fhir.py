@@ -120,6 +120,12 @@ class FhirClient:
         """
         return await self._send("POST", "", bundle, {"prefer": prefer})
 
+    async def sent_digests(self, parameters: list[Resource]) -> list[str]:
+        """The digests of `$sent-digests`, which only our record knows (docs/reference/wires.md). Raises FhirError."""
+        body = {"resourceType": "Parameters", "parameter": parameters}
+        answer = await self._send("POST", "/$sent-digests", body)
+        return [one["valueString"] for one in answer.get("parameter", ())]
+
     async def create(self, resource: Resource, *, if_none_exist: str = "") -> Resource:
         """The created resource, or the one that `if_none_exist` (a search query) found."""
         headers = {"if-none-exist": if_none_exist} if if_none_exist else {}

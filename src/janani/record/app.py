@@ -47,6 +47,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             interactions.delete_by_id,
             interactions.everything,
             interactions.validate,
+            interactions.sent_digests,
             *authorization.handlers,
             pages.assets(),
         ],

@@ -131,6 +131,23 @@ class Door(Struct):
             await self._audit(connection, _searched("Patient", "operation", page, ("$everything",)))
             return page
 
+    async def sent_digests(self, patients: Sequence[tuple[str, str]], owned: Sequence[str]) -> list[tuple[str, ...]]:
+        """(patient's identifier value, type, id, system, value, digest) of what was sent about these patients.
+
+        Args:
+            patients: system and value of their identifiers.
+            owned: identifier (or tag) systems of the sender; what bears none of them is left out.
+
+        Raises FhirProblem 403 unless the caller may read everything.
+        """
+        self._require("read", "*")
+        if self.actor.patient is not None:
+            raise FhirProblem(403, "forbidden", "$sent-digests is for services")
+        systems, codes = [one[0] for one in patients], [one[1] for one in patients]
+        async with self._connected() as connection:
+            rows = queries.sent_digests(connection, systems=systems, codes=codes, owned=list(owned))
+            return [tuple(text or "" for text in row) async for row in rows]
+
     async def page(self, result: str, offset: int, count: int) -> Page:
         """A further page of this actor's own search."""
         async with self._connected() as connection:

@@ -13,6 +13,7 @@ from janani.record.history import HistoryRequest, history_bundle
 from janani.record.problems import FHIR_JSON, FhirProblem, Issue
 
 Http = Request[Any, Any, Any]
+_MOST_PATIENTS = 1000
 _EVERYTHING_COUNT = 100
 
 
@@ -206,6 +207,26 @@ async def validate(request: Http) -> Response[bytes]:
     failed = any(issue.severity in ("fatal", "error") for issue in issues)
     found = issues or [Issue("information", "informational", "No issues detected during validation")]
     return _answer(bundles.outcome_bytes(found), status=412 if failed else 200)
+
+
+@post("/fhir/$sent-digests", status_code=200)
+async def sent_digests(request: Http) -> Response[bytes]:
+    """$sent-digests (ours): whether the store holds what a service sent, without saying what that is.
+
+    Takes Parameters with `patient` (valueIdentifier, up to 1000) and `system` (valueUri); gives Parameters with a
+    `digest` (valueString) each: the patient's identifier value, type, id, system, value, and digest of the JSON as it
+    was sent (24 hex digits of SHA-256, empty after a patch), with tabs between.
+    """
+    door, sent = await door_of(request), await _resource(request)
+    parts = [part for part in sent.get("parameter", ()) if isinstance(part, dict)]
+    given = [part.get("valueIdentifier") for part in parts if part.get("name") == "patient"]
+    patients = [(one.get("system", ""), one.get("value", "")) for one in given if isinstance(one, dict)]
+    owned = [part.get("valueUri") for part in parts if part.get("name") == "system"]
+    if len(patients) > _MOST_PATIENTS or not all(isinstance(text, str) for one in (*patients, owned) for text in one):
+        raise FhirProblem(400, "invalid", f"$sent-digests takes up to {_MOST_PATIENTS} identifiers and systems")
+    rows = await door.sent_digests(patients, [text for text in owned if isinstance(text, str)])
+    answer = [{"name": "digest", "valueString": "\t".join(row)} for row in rows]
+    return _answer(json_text.encode({"resourceType": "Parameters", "parameter": answer}))
 
 
 @get("/fhir/metadata", sync_to_thread=False)

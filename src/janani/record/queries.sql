@@ -21,7 +21,7 @@ for update;
 
 -- name: bodies_of(keys)
 -- The JSON of locked resources as they are now.
-select r.key, v.body
+select r.key, v.body, v.sent
 from resource r
 join version v on v.key = r.key and v.version = r.version
 where r.key = any(:keys::bigint[]);
@@ -58,14 +58,36 @@ from unnest(:keys::bigint[], :versions::int[], :deletions::bool[], :compartments
     as w (key, version, deleted, compartment)
 where r.key = w.key;
 
--- name: insert_versions(keys, versions, methods, bodies, updated)!
+-- name: insert_versions(keys, versions, methods, bodies, sent, updated)!
 -- The JSON of each new version, once.
-insert into version (key, version, type, id, method, last_updated, compartment, body)
-select w.key, w.version, r.type, r.id, w.method, :updated::timestamptz, r.compartment, w.body
-from unnest(:keys::bigint[], :versions::int[], :methods::text[], :bodies::bytea[]) with ordinality
-    as w (key, version, method, body, place)
+insert into version (key, version, type, id, method, last_updated, compartment, body, sent)
+select w.key, w.version, r.type, r.id, w.method, :updated::timestamptz, r.compartment, w.body, w.sent
+from unnest(:keys::bigint[], :versions::int[], :methods::text[], :bodies::bytea[], :sent::text[]) with ordinality
+    as w (key, version, method, body, sent, place)
 join resource r on r.key = w.key
 order by w.place;
+
+-- name: note_sent(keys, digests)!
+-- What was sent says the same in other words than what made the current version: the words are remembered.
+update version v set sent = w.digest
+from unnest(:keys::bigint[], :digests::text[]) as w (key, digest)
+join resource r on r.key = w.key
+where v.key = w.key and v.version = r.version;
+
+-- name: sent_digests(systems, codes, owned)
+-- What there is about the Patients with these identifiers and has an identifier (or tag) of an owned system, with the
+-- digest of what was sent. Nothing clinical leaves.
+with people as (
+    select distinct w.system, w.code, r.id
+    from unnest(:systems::text[], :codes::text[]) as w (system, code)
+    join token t on t.name = 'Patient.identifier' and t.system = w.system and t.code = w.code
+    join resource r on r.key = t.key and not r.deleted
+)
+select p.code as person, r.type, r.id, t.system, t.code, v.sent
+from people p
+join resource r on r.compartment @> array[p.id] and not r.deleted and r.type <> 'AuditEvent'
+join version v on v.key = r.key and v.version = r.version
+join token t on t.key = r.key and t.name in (r.type || '.identifier', r.type || '._tag') and t.system = any(:owned::text[]);
 
 -- name: delete_index(keys)!
 -- The index rows of versions that are no longer current.

@@ -22,10 +22,12 @@ class Current(Struct):
     deleted: bool
     compartment: list[str]
     body: bytes | None
+    sent: str | None = None
 
 
 class Version(Struct):
-    """A version to be written: `key` is None for a new resource, `body` None for a deletion."""
+    """A version to be written: `key` is None for a new resource, `body` None for a deletion, `sent` a digest of the
+    JSON as it came (None after a patch)."""
 
     type: str
     id: str
@@ -35,6 +37,7 @@ class Version(Struct):
     compartment: list[str]
     rows: Rows
     key: int | None = None
+    sent: str | None = None
 
 
 async def lock(
@@ -47,8 +50,11 @@ async def lock(
     if not locked:
         return {}
     keys = [row["key"] for row in locked]
-    bodies = {row["key"]: row["body"] async for row in queries.bodies_of(connection, keys=keys)}
-    return {(row["type"], row["id"]): Current(**dict(row), body=bodies[row["key"]]) for row in locked}
+    bodies = {row["key"]: row async for row in queries.bodies_of(connection, keys=keys)}
+    return {
+        (row["type"], row["id"]): Current(**dict(row), body=bodies[row["key"]]["body"], sent=bodies[row["key"]]["sent"])
+        for row in locked
+    }
 
 
 async def save(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:
@@ -65,6 +71,7 @@ async def save(connection: asyncpg.Connection, versions: Sequence[Version], now:
         versions=[version.version for version in versions],
         methods=[version.method for version in versions],
         bodies=[version.body for version in versions],
+        sent=[version.sent for version in versions],
         updated=now,
     )
     replaced = [version.key for version in versions if version.version > 1]

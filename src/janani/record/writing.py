@@ -57,7 +57,20 @@ class Writer(Struct):
         versions, done = self._decide(wanted, contents, current)
         await self._check_references(wanted, versions, current)
         await store.save(self.connection, [version for version in versions if version is not None], self.now)
+        await self._note_sent(wanted, versions, current)
         return done
+
+    async def _note_sent(
+        self, wanted: Sequence[Change], versions: Sequence[Version | None], current: dict[Name, Current]
+    ) -> None:
+        """Remembers the words of those who said again, otherwise, what is stored already."""
+        again = {}
+        for change, version in zip(wanted, versions, strict=True):
+            before = current.get((change.type, change.id))
+            if version is None and before is not None and change.method == "PUT" and before.sent != _sent(change):
+                again[before.key] = _sent(change)
+        if again:
+            await store.queries.note_sent(self.connection, keys=list(again), digests=list(again.values()))
 
     async def _resolve(self, wanted: Sequence[Change]) -> "Links":
         """Gives every change its id, and every placeholder and conditional reference its target."""
@@ -176,6 +189,7 @@ class Writer(Struct):
             compartment=compartment,
             rows=indexing.rows(resource, self.base_url),
             key=None if before is None else before.key,
+            sent=_sent(change),
         )
         status = 201 if before is None or before.deleted else 200
         return version, Done(status, change.type, change.id, number, self.now, body, patients=tuple(compartment))
@@ -221,6 +235,13 @@ class Links(Struct, frozen=True):
 
     full_urls: dict[str, str]
     conditional: dict[str, str]
+
+
+def _sent(change: Change) -> str | None:
+    """24 hex digits of SHA-256 of the resource's JSON as it came, blanks aside; None after a patch."""
+    if change.resource is None:
+        return None
+    return hashlib.sha256(json_text.encode(change.resource)).hexdigest()[:24]
 
 
 def _resolve_deletes(wanted: Sequence[Change], matches: dict[str, list[Name]]) -> set[Name]:

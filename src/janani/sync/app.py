@@ -20,7 +20,7 @@ from janani.kernel import secrets as keys
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.telemetry import log, metrics
 from janani.settings import Settings
-from janani.sync import dead, mapping, operations, targets
+from janani.sync import dead, mapping, operations, reconcile, targets
 from janani.sync.agent import Agent
 from janani.sync.back import definition, desk
 from janani.sync.back.clinic import Clinic, Wires
@@ -139,7 +139,17 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
 
     return http.application(
         "sync",
-        [jwks, prometheus, status, begin_backfill, backfill_progress, *dead.handlers, *reconcile.handlers, *desk.handlers, pages.assets()],
+        [
+            jwks,
+            prometheus,
+            status,
+            begin_backfill,
+            backfill_progress,
+            *dead.handlers,
+            *reconcile.handlers,
+            *desk.handlers,
+            pages.assets(),
+        ],
         render_error=render_unforeseen,
         exception_handlers={SyncProblem: render},
         lifespan=[running],
@@ -186,7 +196,14 @@ async def _opened(
             record = ways.get(targets.RECORD)
             if written_back and ours and record and isinstance(mapper, Mapper):
                 back = _write_back(Wiring(registry, record, pool, mapper, written_back, clock), ours, source)
-            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, back)
+            # Without a table nobody knows which resources are ours.
+            ours_of = {name: (way, mapper) for name, way in ways.items() if isinstance(mapper, Mapper)}
+            sides = {
+                name: reconcile.Sides(source, way, name, table, pool, clock) for name, (way, table) in ours_of.items()
+            }
+            reconciliation = reconcile.Desk(sides, key)
+            stack.push_async_callback(reconciliation.close)
+            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, reconciliation, back)
     finally:
         await pool.close()
 

@@ -25,6 +25,20 @@ class NotSetAside(SyncProblem):
         super().__init__(404, "not_found", "Nobody with that id was set aside.")
 
 
+class NoSuchTarget(SyncProblem):
+    """The settings name no such target."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "There is no target of that name. `janani sync status` lists them.")
+
+
+class Busy(SyncProblem):
+    """One reconciliation runs already."""
+
+    def __init__(self) -> None:
+        super().__init__(409, "busy", "A reconciliation runs already: GET /reconciliation says how far it is.")
+
+
 class NotOpen(SyncProblem):
     """No such conflict is open, or the answer is neither side."""
 

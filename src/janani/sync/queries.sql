@@ -193,3 +193,27 @@ with gone as (delete from target where name <> all(:names::text[]) returning nam
 ), undead as (delete from dead using gone where dead.target = gone.name
 )
 select name from gone;
+
+-- name: forget_seen!
+delete from seen;
+
+-- name: seen!
+insert into seen (person) select unnest(:people::text[]) on conflict do nothing;
+
+-- name: only_delivered
+-- Of whom the target still has something though the registry has her no more, and nothing is on its way.
+select person from delivered d
+where target = :target and patient <> '' and not exists (select from seen s where s.person = d.person)
+  and not exists (select from queue q where q.target = d.target and q.person = d.person)
+order by person;
+
+-- name: waiting_of$
+select count(*) from queue where target = :target and person = any(:people::text[]);
+
+-- name: unremember_all!
+update delivered set digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key),
+  fingerprint = ''
+where target = :target and person = any(:people::text[]);
+
+-- name: held_of
+select person, key from held where person = any(:people::text[]);

@@ -1,7 +1,7 @@
 """The registry as the agent sees it: people, and what their mapping needs to know of units, users and the system."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -51,6 +51,14 @@ class Source:
             if seen is not None:
                 found[person["trackedEntity"]] = seen
         return found
+
+    async def everybody(self, program: str, page: int) -> AsyncIterator[dict[str, Any]]:
+        """All tracked entities of a programme, whole, in the order of their registration. Raises Dhis2Error."""
+        query = {"program": program, "orgUnitMode": "ACCESSIBLE", "fields": "*", "order": "createdAt:asc"}
+        async for person in self._registry.tracked_entities(query | {"pageSize": str(page)}):
+            seen = self._seen(person)
+            if seen is not None:
+                yield seen
 
     def _seen(self, person: dict[str, Any]) -> dict[str, Any] | None:
         """`person` without what the sync itself wrote back; None when she is deleted."""

@@ -1,0 +1,242 @@
+"""Reconciliation: the registry against the record, person by person, by digests computed anew; repairs what differs.
+
+Streams page by page, so memory does not grow with the number of people. The record must know `$sent-digests` (ours
+does); of another server it says that it can't be asked.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import asyncpg
+from joserfc.jwk import RSAKey
+from litestar import Request, get, post
+from litestar.params import FromQuery
+from msgspec import Struct, to_builtins
+
+from janani.clients.fhir import FhirClient, FhirError
+from janani.kernel import jose, postgres
+from janani.kernel.clock import Clock
+from janani.sync.comparing import Difference, Key, Row, compared, expected, fingerprint, key_of
+from janani.sync.mapping import Mapper
+from janani.sync.problems import Busy, NoSuchTarget
+from janani.sync.source import Source
+
+_queries = postgres.queries("janani.sync")
+_PAGE = 200
+_LISTED = 1000
+_SETTLE_SECONDS = 60.0
+
+
+class Report(Struct):
+    """What was found. `differing` names at most a thousand people; people are named by the UID of the registry."""
+
+    target: str
+    programme: str
+    registry: str
+    started_at: str
+    finished_at: str = ""
+    people: int = 0
+    equal: int = 0
+    differing: dict[str, Any] = {}
+    only_in_record: list[str] = []
+    repaired: int = 0
+    fingerprint: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all people are the same on both sides."""
+        return self.equal == self.people and not self.only_in_record
+
+
+class Sides(Struct, frozen=True):
+    """The two sides, and how one becomes the other."""
+
+    source: Source
+    record: FhirClient
+    target: str
+    mapper: Mapper
+    pool: asyncpg.Pool
+    clock: Clock
+
+
+class Reconciliation:
+    """One comparison of everybody. `report` grows while it runs."""
+
+    def __init__(self, sides: Sides) -> None:
+        self._sides, self._mapper = sides, sides.mapper
+        systems = sides.mapper.table.identifiers
+        self._own = systems["tracked_entity"]
+        self._owned = [systems[name] for name in ("tracked_entity", "enrollment", "event", "value")]
+        self._total = sha256()
+        self._again: dict[str, Difference | None] = {}
+        self.report = Report(sides.target, sides.mapper.programme.name, "", _now(sides.clock))
+
+    async def run(self, *, repair: bool) -> Report:
+        """Compares all; who differs is looked at again once nothing of hers is on its way.
+
+        Raises Dhis2Error, FhirError. With `repair` who still differs is queued to be sent whole.
+        """
+        context = await self._sides.source.context()
+        self.report.registry = context.system_id
+        await _queries.forget_seen(self._sides.pool)
+        async for page in self._pages():
+            await self._compare(page, again=False)
+        await self._look_again()
+        rows = _queries.only_delivered(self._sides.pool, target=self.report.target)
+        gone = [row["person"] async for row in rows]
+        await _queries.forget_seen(self._sides.pool)
+        self.report.only_in_record = gone[:_LISTED]
+        self.report.fingerprint = self._total.hexdigest()
+        self.report.finished_at = _now(self._sides.clock)
+        if repair and not self.report.agrees:
+            await self._repair([*self._again, *gone])
+        return self.report
+
+    async def _pages(self) -> AsyncIterator[list[dict[str, Any]]]:
+        program, page = self._mapper.programme.registry.program, []
+        async for person in self._sides.source.everybody(program, _PAGE):
+            if self._mapper.concerns(person):
+                page.append(person)
+            if len(page) == _PAGE:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    async def _compare(self, people: Sequence[dict[str, Any]], *, again: bool) -> None:
+        """Compares one page. Those who differ are kept for a second look, or (`again`) reported."""
+        mapped = [self._mapper.map(one, await self._sides.source.context(one)) for one in people]
+        uids = [one.person for one in mapped]
+        rows, held = await asyncio.gather(self._rows(uids), self._held(uids))
+        for one in mapped:
+            wanted = expected(one, self._own)
+            found = compared(wanted, rows.get(one.person, []), held.get(one.person, ()))
+            if not again:
+                self.report.people += 1
+                self._total.update(one.person.encode() + fingerprint(wanted))
+            if found is None:
+                self.report.equal += 1
+                self._again.pop(one.person, None)
+            else:
+                self._again[one.person] = found
+        if not again:
+            await _queries.seen(self._sides.pool, people=uids)
+        await asyncio.sleep(0)  # deliveries go on beside it
+
+    async def _rows(self, uids: Sequence[str]) -> dict[str, list[Row]]:
+        """What the record holds of these people, by person."""
+        parameters = [{"name": "patient", "valueIdentifier": {"system": self._own, "value": uid}} for uid in uids]
+        parameters += [{"name": "system", "valueUri": system} for system in self._owned]
+        found: dict[str, list[Row]] = {}
+        for text in await self._sides.record.sent_digests(parameters):
+            person, kind, id_, system, value, digest = text.split("\t")
+            found.setdefault(person, []).append(Row((kind, system, value), f"{kind}/{id_}", digest))
+        return found
+
+    async def _held(self, uids: Sequence[str]) -> dict[str, list[Key]]:
+        """What stands in the record as somebody there wrote it, by person: it need not be as the registry says."""
+        found: dict[str, list[Key]] = {}
+        async for row in _queries.held_of(self._sides.pool, people=list(uids)):
+            found.setdefault(row["person"], []).append(key_of(row["key"]))
+        return found
+
+    async def _look_again(self) -> None:
+        """Whoever differs may only have been on the way."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SETTLE_SECONDS
+        while self._again and await self._on_their_way() and loop.time() < until:  # noqa: ASYNC110 (it is in the database)
+            await asyncio.sleep(0.2)
+        uids = list(self._again)
+        for start in range(0, len(uids), _PAGE):
+            people = await self._sides.source.people(uids[start : start + _PAGE])
+            self.report.people -= len(uids[start : start + _PAGE]) - len(people)  # gone since
+            for uid in set(uids[start : start + _PAGE]) - set(people):
+                del self._again[uid]
+            await self._compare(list(people.values()), again=True)
+        self.report.differing = {uid: to_builtins(found) for uid, found in list(self._again.items())[:_LISTED]}
+
+    async def _on_their_way(self) -> bool:
+        waiting = _queries.waiting_of(self._sides.pool, target=self.report.target, people=list(self._again))
+        return bool(await waiting)
+
+    async def _repair(self, people: Sequence[str]) -> None:
+        now = self._sides.clock()
+        for start in range(0, len(people), _PAGE):
+            some = list(people[start : start + _PAGE])
+            async with self._sides.pool.acquire() as connection, connection.transaction():
+                await _queries.unremember_all(connection, target=self.report.target, people=some)
+                await _queries.notice(connection, people=some, now=now)
+        self.report.repaired = len(people)
+
+
+def signed(report: Report, key: RSAKey) -> str:
+    """The report as a compact JWS (RS256) by the sync's key; its type is `reconciliation+jwt`."""
+    return jose.sign(to_builtins(report) | {"agrees": report.agrees}, key, typ="reconciliation+jwt")
+
+
+def _now(clock: Clock) -> str:
+    return clock().isoformat(timespec="seconds")
+
+
+class Desk:
+    """The reconciliation that runs, or ran last."""
+
+    def __init__(self, sides: dict[str, Sides], key: RSAKey) -> None:
+        """`sides` by target."""
+        self._sides, self._key = sides, key
+        self._task: asyncio.Task[Report] | None = None
+        self._running: Reconciliation | None = None
+
+    def begin(self, target: str, *, repair: bool) -> None:
+        """Begins one with `target`. Raises NoSuchTarget, Busy."""
+        if self._task is not None and not self._task.done():
+            raise Busy
+        if target not in self._sides:
+            raise NoSuchTarget
+        self._running = Reconciliation(self._sides[target])
+        self._task = asyncio.create_task(self._running.run(repair=repair))
+
+    def state(self) -> dict[str, Any]:
+        """How far it is; when it is done also `report` and the report `signed`, or the `trouble` that ended it."""
+        if self._task is None or self._running is None:
+            return {"state": "none"}
+        seen = {"people": self._running.report.people, "equal": self._running.report.equal}
+        if not self._task.done():
+            return {"state": "running", **seen}
+        error = self._task.exception()
+        if error is not None:
+            status = getattr(error, "status", "")
+            unknown = isinstance(error, FhirError) and status in (400, 404, 405)
+            said = "this server does not know $sent-digests" if unknown else f"{type(error).__name__} {status}".strip()
+            return {"state": "failed", "trouble": said, **seen}
+        report = self._task.result()
+        return {"state": "done", "report": to_builtins(report), "signed": signed(report, self._key), **seen}
+
+    async def close(self) -> None:
+        """Ends the one that runs."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+@post("/reconciliation", status_code=202)
+async def begin(
+    request: Request[Any, Any, Any], target: FromQuery[str], repair: FromQuery[bool] = False
+) -> dict[str, str]:
+    """Compares the registry with a target, and repairs when asked to. Staff only."""
+    request.app.state.staff(request)
+    request.app.state.sync.reconciliation.begin(target, repair=repair)
+    return {"state": "running"}
+
+
+@get("/reconciliation")
+async def look(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """How far the comparison is, or what it found. Staff only."""
+    request.app.state.staff(request)
+    state: dict[str, Any] = request.app.state.sync.reconciliation.state()
+    return state
+
+
+handlers = [begin, look]
