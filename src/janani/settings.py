@@ -118,8 +118,15 @@ class Sync(Part, frozen=True):
     registry_username: Annotated[str, _says("User of the registry it reads as.")] = "sync"
     client_id: Annotated[str, _says("Its client id at the record.")] = "janani-sync"
     feed: Annotated[
-        Literal["auto", "changes", "poll"], _says("How it learns of changes; `auto`: the change feed, else by polling.")
+        Literal["auto", "changes", "poll", "cdc"],
+        _says("How it learns of changes; `auto`: the change feed, else by polling; `cdc`: DHIS2's database log."),
     ] = "auto"
+    cdc_publication: Annotated[str, _says("Publication in DHIS2's database (`secrets/sync-cdc-dsn`).")] = "janani"
+    cdc_slot: Annotated[str, _says("Replication slot there, made by the sync.")] = "janani"
+    cdc_seconds: Annotated[float, _says("Pause between looks at the log (s).")] = 0.2
+    cdc_max_lag_megabytes: Annotated[
+        int, _says("Log the slot may hold back before it is given up and everybody is read once (MB).")
+    ] = 1024
     poll_overlap_seconds: Annotated[int, _says("How far each poll looks back, for changes that show late (s).")] = 120
     org_units: Annotated[list[str], _says("Units (UIDs) it polls and backfills below; none: all it may search.")] = (
         field(default_factory=list)

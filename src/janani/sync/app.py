@@ -92,6 +92,8 @@ async def status(sync: The) -> dict[str, Any]:
         for one in await operations.targets(sync.pool, sync.clock())
         if one["target"] in carriers
     ]
+    if sync.feed.kind == "cdc":
+        more["feed lag (MB)"] = str(sync.feed.lag_megabytes)
     back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}
     return {**await operations.status(sync.pool, sync.clock()), **more, "targets": states, **back}
 
@@ -171,7 +173,8 @@ async def _opened(
             holder = await kept.fetchval("select pg_backend_pid()")
             registry, bell = _registry(settings, to_registry), Bell()
             program = mapper.programme.registry.program
-            feed = Feed(Desk(registry, pool, bell, clock, program), settings.sync)
+            cdc = keys.secret(settings.secrets, "sync-cdc-dsn", create=False) if settings.sync.feed == "cdc" else ""
+            feed = Feed(Desk(registry, pool, bell, clock, program), settings.sync, cdc)
             for gone in await settle(pool, [one.name for one in wanted], clock()):
                 log("sync").warning("target_removed", target=gone)
             ours = Ours(pool) if written_back else None

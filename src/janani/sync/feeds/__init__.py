@@ -1,7 +1,8 @@
 """Feeds: who changed in the registry, at least once and without a gap, into the durable queue.
 
-`changes` reads the registry's change feed, `poll` any DHIS2; `auto` is the first that the registry has. `backfill`
-reads everybody once, beside them. What was read is queued in the transaction that moves the position.
+`changes` reads the registry's change feed, `poll` any DHIS2, `cdc` the log of a DHIS2's database; `auto` is the change
+feed, or polling where there is none. `backfill` reads everybody once, beside them. What was read is queued in the
+transaction that moves the position.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from janani.clients.dhis2 import Dhis2Error
 from janani.kernel.telemetry import log
 from janani.settings import Sync
 from janani.sync.feeds.backfill import Backfill
+from janani.sync.feeds.cdc import CdcFeed, CdcSource
 from janani.sync.feeds.changes import ChangeFeed
-from janani.sync.feeds.keeping import SQL, Desk
+from janani.sync.feeds.keeping import SQL, Desk, FeedTrouble
 from janani.sync.feeds.poll import PollFeed
 
 _WAIT_SECONDS = 20
@@ -24,7 +26,7 @@ _RETRY_SECONDS = (0.2, 2.0)
 class Feed:
     """The feed that the settings choose, and the backfill beside it. Rings the desk's bell when there is work."""
 
-    def __init__(self, desk: Desk, chosen: Sync) -> None:
+    def __init__(self, desk: Desk, chosen: Sync, cdc_dsn: str = "") -> None:
         self._desk, self._chosen = desk, chosen
         self.kind = "changes" if chosen.feed == "auto" else chosen.feed
         self.trouble = ""
@@ -32,25 +34,32 @@ class Feed:
         self._poll = PollFeed(
             desk, seconds=chosen.poll_seconds, overlap_seconds=chosen.poll_overlap_seconds, units=chosen.org_units
         )
+        self._cdc = CdcFeed(desk, _cdc_source(chosen, cdc_dsn))
         self._backfill = Backfill(desk, chosen.org_units)
 
     async def run(self) -> None:
         """Reads on for ever; a registry that is away is asked again, every 2 s."""
-        await asyncio.gather(self._read_on(), self._backfill.run())
+        try:
+            await asyncio.gather(self._read_on(), self._backfill.run())
+        finally:
+            self._cdc.close()
 
     async def _read_on(self) -> None:
         delay = _RETRY_SECONDS[0]
         while True:
             try:
                 await self.step()
-                delay, self.trouble = _RETRY_SECONDS[0], ""
-            except (Dhis2Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                delay, self.trouble = _RETRY_SECONDS[0], self._cdc.word
+            except (Dhis2Error, FeedTrouble, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._note(error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _RETRY_SECONDS[1])
 
     async def step(self, *, wait: int = _WAIT_SECONDS) -> None:
-        """One page of changes, or one poll and the pause after it."""
+        """One page of changes, or one poll or reading of the log and the pause after it."""
+        if self.kind == "cdc":
+            await self._cdc.step(wait)
+            return
         if self.kind == "poll":
             await self._poll.step(wait)
             return
@@ -61,6 +70,11 @@ class Feed:
                 raise
             log("sync").info("no_change_feed", feed="poll")
             self.kind = "poll"
+
+    @property
+    def lag_megabytes(self) -> float:
+        """The log (MB) that DHIS2's database keeps for us; 0 for other feeds."""
+        return self._cdc.lag_megabytes
 
     async def begin_backfill(self, program: str = "") -> int:
         """Asks for everybody of `program` (a UID; empty: the sync's own); the number of the backfill."""
@@ -77,6 +91,11 @@ class Feed:
 
     def _note(self, error: Exception) -> None:
         status = error.status if isinstance(error, Dhis2Error) else type(error).__name__
-        if not self.trouble:
-            log("sync").warning("feed_interrupted", status=status)
-        self.trouble = f"the feed can't be read ({status})"
+        trouble = str(error) if isinstance(error, FeedTrouble) else f"the feed can't be read ({status})"
+        if self.trouble != trouble:
+            log("sync").warning("feed_interrupted", status=status, reason=trouble)
+        self.trouble = trouble
+
+
+def _cdc_source(chosen: Sync, dsn: str) -> CdcSource:
+    return CdcSource(dsn, chosen.cdc_publication, chosen.cdc_slot, chosen.cdc_seconds, chosen.cdc_max_lag_megabytes)

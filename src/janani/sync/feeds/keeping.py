@@ -14,6 +14,10 @@ _queue = postgres.queries("janani.sync")
 SQL = postgres.queries("janani.sync.feeds")
 
 
+class FeedTrouble(Exception):
+    """A feed can't be read until somebody does something. Its text, for the operator, says what."""
+
+
 class Desk(Struct, frozen=True):
     """The registry, the queue and the bell, as feeds use them."""
 

@@ -45,7 +45,7 @@ class Change(Struct, frozen=True):
     """
 
     kind: str
-    table: str
+    table: Relation
     old: Values
     new: Values
 
@@ -110,11 +110,11 @@ class Decoder:
         if kind != "I" and mark in "KO":
             old = self._values(table, reader)
             if kind == "D":
-                return Change("delete", table.name, old, {})
+                return Change("delete", table, old, {})
             mark = reader.letter()
         if kind == "D" or mark != "N":
             raise BadMessage(f"pgoutput: a message {kind!r} has a part {mark!r}")
-        return Change("insert" if kind == "I" else "update", table.name, old, self._values(table, reader))
+        return Change("insert" if kind == "I" else "update", table, old, self._values(table, reader))
 
     def _table(self, number: int) -> Relation:
         if number not in self._relations:
