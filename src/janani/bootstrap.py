@@ -136,6 +136,7 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
             "clientAuthMethods": ["private_key_jwt"],
         }
 
+    midwife = f"{settings.portals.url}/midwife/identity/callback"
     person = ["name", "birthdate", "gender", "phone_number", "address", "individual_id"]
     return [
         client(
@@ -155,7 +156,7 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
         client(
             settings.relying.client_id,
             "The antenatal clinic",
-            [f"{settings.portals.url}/midwife/identity/callback", f"{settings.relying.url}/phone/callback"],
+            sorted({midwife, f"{settings.relying.url}/phone/callback", *settings.relying.redirect_uris}),
             person,
             "relying.pem",
         ),
