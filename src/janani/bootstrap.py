@@ -183,6 +183,7 @@ def _routes(settings: Settings, programme: Programme) -> list[dict[str, Any]]:
         "identity": ("Relying party service", f"{settings.relying.url}/fetchUserInfo", "relying-token"),
         "authorization": ("Identity authorization", f"{settings.relying.url}/authorizations", "relying-token"),
         "verifications": ("Identity on her own phone", f"{settings.relying.url}/verifications/**", "relying-token"),
+        "offline": ("Identity by a card, offline", f"{settings.relying.url}/offline", "relying-token"),
         "phn": ("PHN service", f"{settings.phn.url}/fhir/**", "phn-token"),
     }
     for role in programme.registry.routes:

@@ -1,5 +1,6 @@
 """The relying party's application: all its routes, its errors, and what lives as long as it does."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,7 @@ from litestar.params import FromPath
 from janani.kernel import http, pages, postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import jwks
-from janani.relying import phone, verification
+from janani.relying import cards, phone, verification
 from janani.relying.party import Party, The, api_token_guard, open_party
 from janani.relying.problems import NoSuchClient, RelyingProblem, render, render_unforeseen
 from janani.settings import Settings
@@ -46,8 +47,13 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         pool = await postgres.open_pool(settings.database.dsn, "relying", max_size=settings.database.pool_connections)
         try:
             async with http.client(timeout=PROVIDER_SECONDS) as client:
-                app.state.party = open_party(settings, clock, pool, client)
-                yield
+                party = app.state.party = open_party(settings, clock, pool, client)
+                fetching = asyncio.create_task(cards.keep_fetching(party))
+                try:
+                    yield
+                finally:
+                    fetching.cancel()
+                    await asyncio.gather(fetching, return_exceptions=True)
         finally:
             await pool.close()
 
@@ -63,6 +69,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         route_handlers=[
             verification.begin,
             verification.fetch_user_info,
+            cards.take_card,
             phone.begin_on_phone,
             phone.look,
             phone.cancel,

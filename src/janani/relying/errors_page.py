@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from janani.kernel import i18n
-from janani.relying.problems import STATUSES, hint_of, words_of
+from janani.relying.problems import CARD_STATUSES, STATUSES, card_hint, card_words, hint_of, words_of
 
 PAGE = Path("docs/reference/identity-errors.md")
 _HEAD = """# Errors of a verification
@@ -18,6 +18,12 @@ services. A code is sent to the provider once: only when it certainly never left
 | error | status | message | hint |
 | --- | --- | --- | --- |
 """
+_CARDS = """
+`/offline` refuses the signed QR code of a card with these. The same midwife can always go on without it.
+
+| error | status | message | hint |
+| --- | --- | --- | --- |
+"""
 _TAIL = """
 Besides: `bad_request`, `other_client`, `other_redirect_uri` (400, the call is wrong), `unauthorized` (401, the Route's
 token is missing or wrong), `unknown_client` (404, keys of a client that is not ours).
@@ -28,7 +34,10 @@ def page() -> str:
     """The page as Markdown."""
     i18n.use("en")
     rows = (f"| `{code}` | {status} | {words_of(code)} | {hint_of(code)} |\n" for code, status in STATUSES.items())
-    return _HEAD + "".join(rows) + _TAIL
+    cards = (
+        f"| `{code}` | {status} | {card_words(code)} | {card_hint(code)} |\n" for code, status in CARD_STATUSES.items()
+    )
+    return _HEAD + "".join(rows) + _CARDS + "".join(cards) + _TAIL
 
 
 def write() -> Path:

@@ -5,6 +5,7 @@ RelyingProblem
 ├─ NoSuchClient       404  keys of a client that is not ours
 ├─ BadRequest         400  the call itself is wrong: `bad_request`, `other_client`, `other_redirect_uri`,
 │                           `state_unknown`
+├─ CardRefused        400, 503  the signed code of a card can't be read or trusted (codes of `CARD_STATUSES`)
 └─ NotVerified        400, 502, 503  the provider refused, can't be trusted, or is away (codes of clients.oidc)
 
 Messages carry nothing personal, no code and no token, whatever went wrong.
@@ -60,6 +61,51 @@ class NotVerified(RelyingProblem):
 
     def __init__(self, error: OidcError) -> None:
         super().__init__(status_of(error.code), error.code, error.text, hint_of(error.code))
+
+
+class CardRefused(RelyingProblem):
+    """The signed QR code of a card gave no identity that can be trusted (codes of `offline.CardError`)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(CARD_STATUSES[code], code, card_words(code), card_hint(code))
+
+
+CARD_STATUSES = {
+    "card_unreadable": 400,
+    "card_forged": 400,
+    "card_unknown_key": 400,
+    "card_other_issuer": 400,
+    "card_expired": 400,
+    "card_not_yet_valid": 400,
+    "card_keys_missing": 503,
+}
+"""Every code with which a card is refused, and its HTTP status."""
+
+
+def card_words(code: str) -> str:
+    """What the midwife is told about a card."""
+    return {
+        "card_unreadable": _("This is not the QR code of an identity card, or it was not read whole."),
+        "card_forged": _("The signature on this card is not right. Nothing was taken from it."),
+        "card_unknown_key": _("This card is signed with a key that is not known here. Nothing was taken from it."),
+        "card_other_issuer": _("This card is from another issuer. Nothing was taken from it."),
+        "card_expired": _("This card has expired. Nothing was taken from it."),
+        "card_not_yet_valid": _("This card is not valid yet. Nothing was taken from it."),
+        "card_keys_missing": _("Cards can't be checked here yet: the identity service was never reached, or long ago."),
+    }[code]
+
+
+def card_hint(code: str) -> str:
+    """What helps with a card."""
+    return {
+        "card_unreadable": _("Hold the whole code in good light and read it again."),
+        "card_forged": _("Do not rely on this card. Verify her online, and report the card."),
+        "card_unknown_key": _("It may be newer than the keys kept here: try again when the network is back."),
+        "card_other_issuer": _("Verify her online. Operators: compare the provider's issuer with the card's."),
+        "card_expired": _("Verify her online; she can ask for a new card."),
+        "card_not_yet_valid": _("Check the date and time of the server."),
+        "card_keys_missing": _("Go on without verification; it can be done when the network is back."),
+    }[code]
 
 
 STATUSES = {

@@ -51,3 +51,13 @@ where state_digest = :state_digest and browser_digest = :browser_digest and stat
 update phone_verification
 set status = :status, outcome = :outcome, sealed = :sealed, expires_at = :expires_at
 where state_digest = :state_digest and status = 'opened';
+
+-- name: keep_provider_keys(client, provider, issuers, jwks, fetched_at)!
+-- The newest set takes the place of the one before: a key the provider withdrew signs no more cards.
+insert into provider_keys (client, provider, issuers, jwks, fetched_at)
+values (:client, :provider, :issuers::text[], :jwks::jsonb, :fetched_at)
+on conflict (client) do update
+set provider = excluded.provider, issuers = excluded.issuers, jwks = excluded.jwks, fetched_at = excluded.fetched_at;
+
+-- name: provider_keys(client, provider)^
+select issuers, jwks, fetched_at from provider_keys where client = :client and provider = :provider;
