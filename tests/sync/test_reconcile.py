@@ -1,12 +1,14 @@
 """The registry against the record, over the real wires of both."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
+from janani.kernel.embedded_postgres import EmbeddedPostgres
 from people import visited
 from system import System, a_system
 
@@ -17,11 +19,16 @@ def system() -> Any:
         yield one
 
 
+async def _until(client: httpx.AsyncClient, true: Callable[[dict[str, Any]], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true((await client.get("/status")).json()):
+            await asyncio.sleep(0.1)
+
+
 async def _reconciled(system: System, *, repair: bool = False) -> dict[str, Any]:
     token = (system.home / "secrets" / "sync-token").read_text()
     async with httpx.AsyncClient(base_url=system.url("sync"), headers={"authorization": f"Bearer {token}"}) as client:
-        while (await client.get("/status")).json()["waiting"]:
-            await asyncio.sleep(0.1)
+        await _until(client, lambda status: not status["waiting"])
         query = {"target": "record", "repair": str(repair).lower()}
         assert (await client.post("/reconciliation", params=query)).status_code == 202
         while (found := (await client.get("/reconciliation")).json())["state"] == "running":
@@ -37,14 +44,11 @@ async def _registered(system: System, numbers: range) -> None:
         answer = await admin.post(url, json={"trackedEntities": [visited(number) for number in numbers]})
         assert answer.status_code == 200, answer.text
     async with httpx.AsyncClient(base_url=system.url("sync")) as client:
-        while (await client.get("/status")).json()["people delivered"] < numbers.stop:
-            await asyncio.sleep(0.1)
+        await _until(client, lambda status: status["people delivered"] >= numbers.stop)
 
 
 async def _in_record(system: System, statement: str) -> str:
     """What an administrator of the record's database might do by mistake."""
-    from janani.kernel.embedded_postgres import EmbeddedPostgres
-
     dsn = EmbeddedPostgres(system.home / "postgres").dsn
     connection = await asyncpg.connect(dsn, server_settings={"search_path": "record"})
     try:
