@@ -77,6 +77,7 @@ async def prometheus(sync: The) -> bytes:
     kept.waiting.set(found["waiting"])
     kept.lag.set(found["lag (s)"])
     kept.dead.set(found["set aside"])
+    kept.slot_lag.set(sync.feed.lag_megabytes)
     return metrics(kept.registry)
 
 

@@ -25,3 +25,6 @@ class Metrics:
         self.waiting = Level("janani_sync_waiting", "People waiting.", registry=self.registry)
         self.lag = Level("janani_sync_lag_seconds", "How long the first has waited (s).", registry=self.registry)
         self.dead = Level("janani_sync_dead", "People set aside.", registry=self.registry)
+        self.slot_lag = Level(
+            "janani_sync_slot_lag_megabytes", "Log that DHIS2's database keeps for feed cdc.", registry=self.registry
+        )

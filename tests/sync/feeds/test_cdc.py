@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from janani.kernel import postgres as store
 from janani.kernel.clock import system_clock
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.settings import Settings
-from janani.sync.feeds import cdc
+from janani.settings import Sync as Chosen
+from janani.sync.feeds import Feed, cdc
 from janani.sync.feeds.cdc import CdcFeed, CdcSource
 from janani.sync.feeds.keeping import SQL, Desk, FeedTrouble
 from janani.sync.feeds.slot import Slot, position_of
@@ -128,7 +129,9 @@ async def made(server: EmbeddedPostgres, version: str) -> AsyncIterator[Dhis2]:
         await connection.execute(tables_of(version))
         yield Dhis2(dsn, connection)
     finally:
-        await connection.close()
+        connection.terminate()
+        admin.terminate()
+        admin = await asyncpg.connect(server.dsn)
         await admin.execute(
             "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where active_pid is not null"
         )
@@ -440,3 +443,40 @@ async def test_the_names_of_other_versions(server: EmbeddedPostgres, pool: Any, 
         await dhis2.run(f"update {event} set eventdatavalues = '{{\"a\": 2}}'")
         assert await sync.read() == {person(1)}
         sync.feed.close()
+
+
+async def test_the_feed_runs_through_a_restart_of_the_database(
+    dhis2: Dhis2, server: EmbeddedPostgres, pool: Any
+) -> None:
+    desk = Desk(None, pool, Bell(), system_clock, PROGRAM)  # type: ignore[arg-type]
+    feed = Feed(desk, Chosen(feed="cdc", cdc_seconds=0.02), dhis2.dsn)
+    running = asyncio.create_task(feed._read_on())
+    try:
+        await until(lambda: desk.position(cdc.NAME))
+        await dhis2.register(1)
+        await until(lambda: pool.fetchval("select count(*) = 1 from queue"))
+        await asyncio.to_thread(server.stop)
+        await until(lambda: is_so(feed.trouble.startswith("the feed can't be read")))
+        await asyncio.to_thread(server.start)
+        dhis2.connection = await asyncpg.connect(dhis2.dsn)
+        await dhis2.register(2)
+        await until(lambda: pool.fetchval("select count(*) = 2 from queue"))
+        await until(lambda: is_so(feed.trouble == ""))
+        assert await pool.fetchval("select count(*) from backfill") == 1
+        await dhis2.connection.close()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        print("RESULT", running.cancelled() or running.exception(), repr(feed.trouble))
+        feed._cdc.close()
+
+
+async def is_so(condition: bool) -> bool:
+    return condition
+
+
+async def until(asked: Callable[[], Awaitable[Any]]) -> None:
+    """Returns when it is so; fails after 20 s."""
+    async with asyncio.timeout(20):
+        while not await asked():
+            await asyncio.sleep(0.02)

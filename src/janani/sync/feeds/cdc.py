@@ -39,6 +39,7 @@ class _Read(Struct):
     touched: Touched
     transactions: set[int]
     messages: int
+    changes: int
     upto: int
     more: bool
 
@@ -126,7 +127,7 @@ class CdcFeed:
         if flushed == self._seen:
             return False
         read = await self._read(slot, flushed)
-        if read.messages or read.upto - position > _UNHEEDED:
+        if read.changes or read.more or read.upto - position > _UNHEEDED:
             await slot.ended(read.transactions)
             people = await self._tables.people(connection, read.touched, self._desk.program)
             if read.touched.unnamed:
@@ -139,13 +140,14 @@ class CdcFeed:
 
     async def _read(self, slot: Slot, flushed: int) -> _Read:
         decoder = Decoder(COLUMNS)
-        read = _Read(Touched(self._tables), set(), 0, flushed, more=False)
+        read = _Read(Touched(self._tables), set(), 0, 0, flushed, more=False)
         end = 0
         try:
             async for transaction, data in slot.peek(flushed, _MOST):
                 read.messages += 1
                 message = decoder.decode(data)
                 if isinstance(message, Change | Truncate):
+                    read.changes += 1
                     read.touched.note(message)
                 elif isinstance(message, Begin):
                     read.transactions.add(transaction)
