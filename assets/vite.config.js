@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite'
 
-// One stylesheet and two small scripts with fixed names; fonts beside them.
+// One stylesheet and a few small scripts with fixed names; fonts beside them.
 export default defineConfig({
   base: '/assets/',
   publicDir: 'public',
@@ -12,7 +12,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 800,
     rollupOptions: {
       checks: { pluginTimings: false },
-      input: { janani: 'src/janani.js', midwife: 'src/midwife.js', callback: 'src/callback.js' },
+      input: { janani: 'src/janani.js', midwife: 'src/midwife.js', callback: 'src/callback.js', card: 'src/card.js' },
       output: {
         entryFileNames: '[name].js',
         assetFileNames: (asset) => (asset.names?.[0]?.endsWith('.css') ? '[name][extname]' : 'fonts/[name][extname]')

@@ -4,6 +4,7 @@
 """
 
 from janani.portals.midwife import (
+    pages_card,
     pages_care,
     pages_details,
     pages_drafts,
@@ -19,6 +20,7 @@ handlers = [
     *pages_registration.handlers,
     *pages_identity.handlers,
     *pages_phone.handlers,
+    *pages_card.handlers,
     *pages_care.handlers,
     *pages_details.handlers,
 ]

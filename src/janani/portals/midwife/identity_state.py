@@ -3,7 +3,8 @@
 NOT_VERIFIED ──eSignet away──► PENDING ──verified──► VERIFIED
       ├───────────────verified──────────────────────────┤
       └──not confirmed──► FAILED ───────verified────────┘
-VERIFIED_OFFLINE (from a signed card, still to be confirmed) is kept by the registry and shown.
+VERIFIED_OFFLINE (from her signed card) takes the place of each but VERIFIED; the next verification online confirms it,
+or tells what differs from what the card said.
 A verified field keeps its mark for as long as it holds what the identity service said.
 """
 
@@ -14,10 +15,14 @@ from msgspec import Struct, field
 from janani.programmes import Programme
 
 NOT_VERIFIED, PENDING, VERIFIED, FAILED = "NOT_VERIFIED", "PENDING", "VERIFIED", "FAILED"
+VERIFIED_OFFLINE = "VERIFIED_OFFLINE"
 
 
 class IdentityState(Struct):
-    """`values` are what the identity service said, by attribute; `subject` her pairwise id; `level` her acr."""
+    """`values`: what the identity service or her card said, by attribute; `subject`: her pairwise id; `level`: her acr.
+
+    `card` is what her card said before she was verified online.
+    """
 
     status: str = NOT_VERIFIED
     verified_at: str = ""
@@ -25,6 +30,7 @@ class IdentityState(Struct):
     subject: str = ""
     level: str = ""
     values: dict[str, str] = field(default_factory=dict)
+    card: dict[str, str] = field(default_factory=dict)
 
     def marks(self, fields: dict[str, str]) -> set[str]:
         """The attributes whose value is still the verified one."""
@@ -36,7 +42,7 @@ def verified(answer: dict[str, Any], programme: Programme) -> IdentityState:
     subject = programme.registry.attributes["subject"]
     values = {row["attribute"]: row["value"] for row in answer["attributes"]}
     return IdentityState(
-        status=VERIFIED,
+        status=answer["status"],
         verified_at=answer["verifiedAt"],
         provider=answer["provider"],
         subject=answer["subject"],
@@ -45,16 +51,23 @@ def verified(answer: dict[str, Any], programme: Programme) -> IdentityState:
     )
 
 
+def following(before: IdentityState, now: IdentityState) -> IdentityState:
+    """`now`, with what her card said before, to be compared."""
+    now.card = before.values if before.status == VERIFIED_OFFLINE else before.card
+    return now
+
+
 def attributes(state: IdentityState, fields: dict[str, str], programme: Programme) -> dict[str, str]:
     """What the registry keeps of the state, by attribute."""
     roles = programme.registry.attributes
     kept = {roles["identity_status"]: state.status}
-    if state.status != VERIFIED:
+    if state.status not in (VERIFIED, VERIFIED_OFFLINE):
         return kept
     if "identity_level" in roles:
         kept[roles["identity_level"]] = state.level
+    if state.subject:  # a card has none
+        kept[roles["subject"]] = state.subject
     return kept | {
-        roles["subject"]: state.subject,
         # DHIS2 keeps a DATETIME without zone; it is UTC here, as everywhere in the registry.
         roles["identity_verified_at"]: state.verified_at[:19],
         roles["identity_provider"]: state.provider,

@@ -20,7 +20,14 @@ from janani.portals.midwife import drafts, forms, identity_state, payloads, regi
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import with_age
 from janani.portals.midwife.drafts import Draft
-from janani.portals.midwife.identity_state import FAILED, NOT_VERIFIED, PENDING, VERIFIED, IdentityState
+from janani.portals.midwife.identity_state import (
+    FAILED,
+    NOT_VERIFIED,
+    PENDING,
+    VERIFIED,
+    VERIFIED_OFFLINE,
+    IdentityState,
+)
 from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_registration import compared, details_sections
 from janani.portals.midwife.pages_start import jinja, show
@@ -92,7 +99,7 @@ async def take(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     found = await _redeem(midwife, form)
     if isinstance(found, str):
         return await refused(midwife, draft, found)
-    draft.identity = found
+    draft.identity = identity_state.following(draft.identity, found)
     await drafts.keep_identity(midwife.state.pool, draft)
     return back_to(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
 
@@ -109,7 +116,7 @@ async def begin_for_woman(request: _Request, uid: FromPath[str]) -> Redirect:
         "identity",
         tracked_entity=known.uid,
         enrollment=known.enrollment,
-        identity=IdentityState(status=known.identity.status),
+        identity=identity_state.following(known.identity, IdentityState(status=known.identity.status)),
     )
     return Redirect(f"/midwife/identities/{draft}", status_code=303)
 
@@ -131,6 +138,7 @@ async def identity_page(request: _Request, draft_id: FromPath[str]) -> Response[
         draft=draft,
         woman=known,
         differences=compared(labels, known.attributes, draft.identity.values, region),
+        card=compared(labels, draft.identity.card, draft.identity.values, region),
         note=request.query_params.get("note", ""),
     )
 
@@ -140,7 +148,7 @@ async def decide(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Writes the verified identity of a registered woman when the midwife says that it is she."""
     midwife = await midwife_of(request)
     draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
-    if draft.sent or draft.identity.status != VERIFIED:
+    if draft.sent or draft.identity.status not in (VERIFIED, VERIFIED_OFFLINE):
         return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
     if (await request.form()).get("do") == "save":
         return await _save(midwife, draft)

@@ -120,7 +120,8 @@ async def _finished(midwife: Midwife, draft: Draft, state: dict[str, Any]) -> Re
         return Redirect(_place(draft), status_code=303)
     await SQL.drop_phone_attempt(midwife.state.pool, draft=UUID(draft.id))
     if state["status"] == "verified":
-        draft.identity = identity_state.verified(state["identity"], midwife.state.programme)
+        found = identity_state.verified(state["identity"], midwife.state.programme)
+        draft.identity = identity_state.following(draft.identity, found)
         await drafts.keep_identity(midwife.state.pool, draft)
         return back_to(draft, "identity-verified" if draft.kind == "registration" else "identity-compare")
     return await refused(midwife, draft, state.get("error", ""))

@@ -248,7 +248,8 @@ async def _show_form(
     alike: list[health_number.Alike] | None = None,
 ) -> Response[Any]:
     about_her, stage = await sections_of(midwife)
-    units = await registry.units(midwife)
+    units, region = await registry.units(midwife), midwife.state.programme.phone_region
+    labels = {each.id: each for each in forms.all_fields(about_her)}
     if len(units) >= 1:
         draft.fields.setdefault(UNIT, units[0][0])
     return show(
@@ -261,12 +262,8 @@ async def _show_form(
         units=units,
         faults=faults,
         marks=draft.identity.marks(draft.fields),
-        differences=compared(
-            {each.id: each for each in forms.all_fields(about_her)},
-            draft.fields,
-            draft.phn.known,
-            midwife.state.programme.phone_region,
-        ),
+        differences=compared(labels, draft.fields, draft.phn.known, region),
+        card=compared(labels, draft.identity.card, draft.identity.values, region),
         nic_notes=_nic_notes(midwife, draft),
         note=note,
         known=known,
