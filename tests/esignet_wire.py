@@ -19,6 +19,7 @@ from joserfc.jwk import KeySet, RSAKey
 from litestar import Litestar
 
 API = "/v1/esignet"
+_RSA = ("kty", "n", "e", "d", "p", "q", "dp", "dq", "qi")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ACR = "mosip:idp:acr:generated-code"
 MOTHER, NIC = "3000000001", "199657401234"
@@ -105,6 +106,21 @@ class Wire:
             self.details = answer.json()["response"]
         return answer
 
+    async def par_oauth_details(self, client_id: str, request_uri: str) -> httpx.Response:
+        self.details = {}
+        answer = await self.post("par-oauth-details", {"clientId": client_id, "requestUri": request_uri})
+        if answer.status_code == 200 and not answer.json()["errors"]:
+            self.details = answer.json()["response"]
+        return answer
+
+    async def finish(self, *claims: str, person: str = MOTHER) -> str:
+        """The code after OTP and consent, the transaction having begun."""
+        for answer in (await self.send_otp(person), await self.authenticate(person)):
+            assert not codes(answer), answer.text
+        answer = await self.auth_code(*claims)
+        assert not codes(answer), answer.text
+        return str(answer.json()["response"]["code"])
+
     async def send_otp(self, person: str = MOTHER, channels: Any = ("phone", "email"), **more: Any) -> httpx.Response:
         request = {
             "transactionId": self.details["transactionId"],
@@ -135,15 +151,9 @@ class Wire:
 
     async def code(self, *claims: str, person: str = MOTHER, **request: Any) -> str:
         """The code after a whole sign-in that shares `claims`."""
-        for answer in (
-            await self.oauth_details(**request),
-            await self.send_otp(person),
-            await self.authenticate(person),
-        ):
-            assert not codes(answer), answer.text
-        answer = await self.auth_code(*claims)
+        answer = await self.oauth_details(**request)
         assert not codes(answer), answer.text
-        return str(answer.json()["response"]["code"])
+        return await self.finish(*claims, person=person)
 
 
 class RelyingParty:
@@ -170,12 +180,12 @@ class RelyingParty:
         } | changes
 
     async def manage(
-        self, request: dict[str, Any], *, put: bool = False, path: str = "client", **headers: str
+        self, request: dict[str, Any], *, put: bool = False, patch: bool = False, path: str = "client", **headers: str
     ) -> httpx.Response:
-        url = f"{API}/client-mgmt/{path}" + (f"/{self.client_id}" if put else "")
+        url = f"{API}/client-mgmt/{path}" + (f"/{self.client_id}" if put or patch else "")
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + "000Z"
         return await self.http.request(
-            "PUT" if put else "POST",
+            "PUT" if put else "PATCH" if patch else "POST",
             url,
             json={"requestTime": now, "request": request},
             headers={"authorization": f"Bearer {self.bearer}"} | headers,
@@ -198,6 +208,7 @@ class RelyingParty:
         return jwt.encode(head, claims, signer, algorithms=[alg])
 
     async def redeem(self, code: str, *, path: str = "oauth/v2/token", **changes: Any) -> httpx.Response:
+        headers = changes.pop("headers", {})
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -206,7 +217,39 @@ class RelyingParty:
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": changes.pop("client_assertion", None) or await self.assertion(),
         } | changes
-        return await self.http.post(f"{API}/{path}", data={k: v for k, v in form.items() if v is not None})
+        return await self.http.post(
+            f"{API}/{path}", data={k: v for k, v in form.items() if v is not None}, headers=headers
+        )
+
+    async def push(self, **changes: Any) -> httpx.Response:
+        """Pushes an authorization request."""
+        headers = changes.pop("headers", {})
+        form = {
+            "client_id": self.client_id,
+            "scope": "openid",
+            "response_type": "code",
+            "redirect_uri": REDIRECT,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": changes.pop("client_assertion", None) or await self.assertion(),
+        } | changes
+        return await self.http.post(
+            f"{API}/oauth/par", data={k: v for k, v in form.items() if v is not None}, headers=headers
+        )
+
+    def proof(self, path: str, *, method: str = "POST", key: Any = None, token: str = "", **changes: Any) -> str:
+        """A DPoP proof for a call of `path` below the API."""
+        key = key or self.key
+        header = {"typ": "dpop+jwt", "alg": "RS256"} | changes.pop("header", {})
+        public = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "n", "e")}
+        claims = {
+            "htm": method,
+            "htu": f"{str(self.http.base_url).rstrip('/')}{API}/{path}",
+            "iat": int(datetime.now(UTC).timestamp()),
+            "jti": secrets.token_urlsafe(16),
+        } | ({"ath": b64u(hashlib.sha256(token.encode()).digest())} if token else {})
+        claims = {name: value for name, value in (claims | changes).items() if value is not None}
+        bare = RSAKey.import_key({k: v for k, v in key.as_dict(private=True).items() if k in _RSA})
+        return jwt.encode({"jwk": public} | header, claims, bare, algorithms=["RS256", "PS256"])
 
     async def keys(self) -> KeySet:
         found = await self.http.get("/.well-known/jwks.json")

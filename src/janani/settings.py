@@ -58,6 +58,11 @@ class Esignet(Part, frozen=True):
     otp_lock_seconds: Annotated[int, _says("How long a person stays locked (s).")] = 900
     transaction_seconds: Annotated[int, _says("How long a person may take to sign in (s).")] = 600
     wildcard_redirects: Annotated[bool, _says("Allow `**` in registered redirect URIs (sandbox only).")] = True
+    generation: Annotated[
+        Literal["main", "1.6.1"], _says("The eSignet it behaves as where they differ: its main line, or release 1.6.1.")
+    ] = "main"
+    signing_algorithm: Annotated[Literal["RS256", "PS256"], _says("How its tokens are signed.")] = "RS256"
+    dpop_nonce: Annotated[bool, _says("DPoP proofs must carry the server's nonce.")] = True
 
 
 class Relying(Part, frozen=True):

@@ -36,6 +36,7 @@ async def test_the_strict_client_gets_a_verified_identity(
         nonce=request.nonce,
         code_verifier=request.code_verifier,
         now=datetime.now(UTC),
+        issuer=provider.issuer,
     )
     assert identity.claims["name"] == "Kumari Dissanayake"
     assert "email" not in identity.claims

@@ -12,7 +12,20 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from janani import programmes
-from janani.esignet import authenticate, clients, consent, demo, details, discovery, otp, page, tokens
+from janani.esignet import (
+    authenticate,
+    clients,
+    consent,
+    demo,
+    details,
+    discovery,
+    otp,
+    page,
+    pushed,
+    tokens,
+    userinfo,
+)
+from janani.esignet.audit import note_refusal
 from janani.esignet.incoming import Http, csrf_answer
 from janani.esignet.people import load_demo_people
 from janani.esignet.problems import EsignetProblem, render, render_unforeseen
@@ -31,7 +44,7 @@ SWEEP_SECONDS = 60
 @get("/v1/esignet/csrf/token")
 async def csrf_token(request: Http, idp: Idp) -> Response[dict[str, str]]:
     """The CSRF token, as JSON and as a cookie (reference §1.2)."""
-    return csrf_answer(request, secure=idp.issuer.startswith("https://"))
+    return csrf_answer(request, secure=idp.issuer.startswith("https://"), readable=idp.old)
 
 
 HANDLERS = (
@@ -50,11 +63,12 @@ HANDLERS = (
     consent.claim_details,
     consent.auth_code,
     tokens.token,
-    tokens.userinfo,
+    userinfo.userinfo,
     page.authorize,
     page.authorize_script,
     page.authorize_style,
 )
+MAIN_HANDLERS = (pushed.push, pushed.par_oauth_details, clients.patch_client)  # not in release 1.6.1
 SANDBOX_HANDLERS = (demo.inbox,)
 
 
@@ -83,14 +97,17 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             await http.aclose()
             await pool.close()
 
+    old = settings.esignet.generation == "1.6.1"
+
     def problem(_: Request[Any, Any, Any], error: EsignetProblem) -> Response[Any]:
-        return render(error, clock())
+        return render(error, clock(), old=old)
 
     return application(
         "esignet",
-        [*HANDLERS, *(SANDBOX_HANDLERS if settings.sandbox else ()), assets()],
+        [*HANDLERS, *(() if old else MAIN_HANDLERS), *(SANDBOX_HANDLERS if settings.sandbox else ()), assets()],
         render_error=lambda request, status, code, text: render_unforeseen(request, status, code, text, clock()),
         exception_handlers={EsignetProblem: problem},
+        after_exception=[note_refusal],
         lifespan=[running],
         dependencies={"idp": Provide(provide_idp)},
         request_max_body_size=1024 * 1024,

@@ -20,7 +20,13 @@ LEEWAY_SECONDS = 5
 
 
 def checked(
-    assertion: str, jwk: dict[str, Any], *, client_id: str, audiences: tuple[str, ...], now: datetime
+    assertion: str,
+    jwk: dict[str, Any],
+    *,
+    client_id: str,
+    audiences: tuple[str, ...],
+    algorithms: tuple[str, ...] = ASSERTION_ALGORITHMS,
+    now: datetime,
 ) -> dict[str, Any]:
     """The claims of a client's assertion, verified by its registered JWK.
 
@@ -28,24 +34,24 @@ def checked(
     """
     try:
         header = jws.extract_compact(assertion.encode()).headers()
-        if not _fits(header, jwk):
-            raise TokenRefused("invalid_client")
+        if not _fits(header, jwk, algorithms):
+            raise TokenRefused("invalid_client", reason="header", old="invalid_assertion")
         numbers: dict[str, Any] = {name: jwk[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk}
         key = (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(numbers)
-        claims = verify(assertion, key, algorithms=[header["alg"]])  # type: ignore[arg-type]
+        claims = verify(assertion, key, algorithms=[header["alg"]])
     except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError) as error:
-        raise TokenRefused("invalid_client") from error
+        raise TokenRefused("invalid_client", reason="unreadable or badly signed", old="invalid_assertion") from error
     if not _holds(claims, client_id, audiences, now.timestamp()):
-        raise TokenRefused("invalid_client")
+        raise TokenRefused("invalid_client", reason="claims", old="invalid_assertion")
     return claims
 
 
-def _fits(header: dict[str, Any], jwk: dict[str, Any]) -> bool:
+def _fits(header: dict[str, Any], jwk: dict[str, Any], algorithms: tuple[str, ...]) -> bool:
     """Whether the header names the registered key and an algorithm that this key may use."""
     alg = header.get("alg")
     family = {"RSA": ("RS256", "PS256"), "EC": ("ES256",)}.get(jwk.get("kty", ""), ())
     return (
-        alg in ASSERTION_ALGORITHMS
+        alg in algorithms
         and alg in family
         and header.get("typ", "JWT") == "JWT"
         and jwk.get("use", "sig") == "sig"

@@ -10,6 +10,8 @@ from janani.esignet import vocabulary as words
 from janani.esignet.envelope import Fault
 from janani.esignet.problems import Refused
 
+LONGEST = 2048  # of state and nonce, in characters
+
 
 class AuthorizationRequest(Struct, rename="camel", forbid_unknown_fields=True):
     """The members of oauth-details v3; all optional here, so that each missing one gets its own code."""
@@ -30,6 +32,7 @@ class AuthorizationRequest(Struct, rename="camel", forbid_unknown_fields=True):
     code_challenge: str | UnsetType | None = UNSET
     code_challenge_method: str | UnsetType | None = UNSET
     id_token_hint: str | UnsetType | None = UNSET
+    dpop_jkt: str | UnsetType | None = UNSET
 
 
 class Requested(Struct):
@@ -43,7 +46,7 @@ class Requested(Struct):
 
 def field_faults(request: AuthorizationRequest, version: int) -> list[Fault]:
     """The faults of single fields. `version` is that of the endpoint: 1 knows no PKCE, only 3 an id_token_hint."""
-    late = {"code_challenge": 2, "code_challenge_method": 2, "id_token_hint": 3}
+    late = {"code_challenge": 2, "code_challenge_method": 2, "id_token_hint": 3, "dpop_jkt": 3}
     if any(getattr(request, name) is not UNSET and version < since for name, since in late.items()):
         raise Refused("unknown_error")
     checks = (
@@ -53,6 +56,9 @@ def field_faults(request: AuthorizationRequest, version: int) -> list[Fault]:
         ("redirectUri", "invalid_redirect_uri", is_url(request.redirect_uri or "")),
         ("display", "invalid_display", request.display in (None, "", *words.DISPLAYS)),
         ("prompt", "invalid_prompt", request.prompt in (None, "", *words.PROMPTS)),
+        ("maxAge", "invalid_request", (request.max_age or 0) >= 0),
+        ("dpopJkt", "invalid_request", not request.dpop_jkt or is_digest(request.dpop_jkt)),
+        ("state", "invalid_request", all(len(text or "") <= LONGEST for text in (request.state, request.nonce))),
     )
     return [Fault(code, f"request.{field}") for field, code, good in checks if not good] + _pkce_faults(request)
 
@@ -63,9 +69,14 @@ def _pkce_faults(request: AuthorizationRequest) -> list[Fault]:
         return [Fault("invalid_pkce_challenge", "request.codeChallenge")]
     if method not in (None, "S256"):
         return [Fault("unsupported_pkce_challenge_method", "request.codeChallengeMethod")]
-    if challenge is not None and not re.fullmatch(r"[A-Za-z0-9_-]{43}", str(challenge)):
+    if challenge is not None and not is_digest(challenge):
         return [Fault("invalid_pkce_challenge", "request.codeChallenge")]
     return []
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is a SHA-256 in base64url."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{43}", text) is not None
 
 
 def known_scopes(scope: str) -> list[str]:

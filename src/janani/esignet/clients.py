@@ -1,7 +1,4 @@
-"""Client management: who may ask people to sign in, and for what (reference §2).
-
-Refused as not supported: encrypted userinfo, pushed authorization requests, DPoP.
-"""
+"""Client management: who may ask people to sign in, and for what (reference §2)."""
 
 import hmac
 import re
@@ -10,11 +7,12 @@ from typing import Any
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
-from litestar import Response, post, put
+from litestar import Response, patch, post, put
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
+from msgspec.structs import fields
 
 from janani.esignet import vocabulary as words
 from janani.esignet.authorization import is_url
@@ -44,11 +42,12 @@ class Registration(Struct, rename="camel", forbid_unknown_fields=True):
     client_auth_methods: list[str] | None = None
     additional_config: dict[str, Any] | None = None
     status: str | None = None
+    enc_public_key: dict[str, Any] | None = None
 
 
 def create_faults(client: Registration, *, wildcards: bool) -> list[Fault]:
     """The faults of a create request, one a field. A new client is ACTIVE, so `status` is unknown here."""
-    if client.status is not None:
+    if client.status is not None or client.enc_public_key is not None:
         raise Refused("unknown_error")
     faults = _fault("clientId", "invalid_client_id", _is_id(client.client_id))
     faults += _fault("relyingPartyId", "invalid_rp_id", _is_id(client.relying_party_id))
@@ -58,10 +57,22 @@ def create_faults(client: Registration, *, wildcards: bool) -> list[Fault]:
 
 def update_faults(client: Registration, *, wildcards: bool) -> list[Fault]:
     """The faults of an update request. The key and the relying party can't be changed, so they're unknown here."""
-    if client.client_id or client.public_key or client.relying_party_id:
+    if client.client_id or client.public_key or client.relying_party_id or client.enc_public_key is not None:
         raise Refused("unknown_error")
     faults = _fault("status", "invalid_status", client.status in ("ACTIVE", "INACTIVE"))
     return faults + _common_faults(client, wildcards=wildcards)
+
+
+def patch_faults(client: Registration, *, wildcards: bool) -> list[Fault]:
+    """The faults of the members that were sent; those left out stay as they are."""
+    if client.client_id or client.public_key or client.relying_party_id:
+        raise Refused("unknown_error")
+    absent = {f"request.{field.encode_name}" for field in fields(client) if getattr(client, field.name) is None}
+    faults = [fault for fault in _common_faults(client, wildcards=wildcards) if fault.field not in absent]
+    faults += _fault("status", "invalid_status", client.status in (None, "ACTIVE", "INACTIVE"))
+    key = client.enc_public_key
+    good = key is None or ((public_jwk(key) or {}).get("kty") == "RSA" and key.get("use", "enc") == "enc")
+    return faults + _fault("encPublicKey", "invalid_public_key", good)
 
 
 def public_jwk(jwk: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -138,18 +149,22 @@ def _language_faults(names: dict[str, str | None]) -> list[Fault]:
 
 
 def _good_config(config: dict[str, Any] | None) -> bool:
-    """Whether additionalConfig follows the schema of reference §2.3 and asks for nothing unsupported."""
+    """Whether additionalConfig follows the schema of reference §2.3."""
     if config is None:
         return True
     known = ("userinfo_response_type", "purpose", "consent_expire_in_mins")
-    flags = ("signup_banner_required", "forgot_pwd_link_required", "require_pkce")
-    unsupported = ("require_pushed_authorization_requests", "dpop_bound_access_tokens")
+    flags = (
+        "signup_banner_required",
+        "forgot_pwd_link_required",
+        "require_pkce",
+        "require_pushed_authorization_requests",
+        "dpop_bound_access_tokens",
+    )
     minutes = config.get("consent_expire_in_mins", 10)
     return (
-        set(config) <= {*known, *flags, *unsupported}
-        and config.get("userinfo_response_type", "JWS") == "JWS"
+        set(config) <= {*known, *flags}
+        and config.get("userinfo_response_type", "JWS") in ("JWS", "JWE")
         and all(isinstance(config.get(flag, False), bool) for flag in flags)
-        and all(config.get(flag, False) is False for flag in unsupported)
         and isinstance(minutes, int | float)
         and not isinstance(minutes, bool)
         and minutes >= 10
@@ -213,6 +228,31 @@ async def create_client(request: Http, idp: Idp) -> Response[bytes]:
     return _answer(idp, client.client_id or "", "ACTIVE")
 
 
+@patch("/v1/esignet/client-mgmt/client/{client_id:str}", guards=[token_guard])
+async def patch_client(request: Http, idp: Idp, client_id: FromPath[str]) -> Response[bytes]:
+    """Replaces what is sent of a client, and is the only way to give it an encryption key (reference §2.5)."""
+    wildcards = idp.options.wildcard_redirects
+    client = await read(request, Registration, lambda it: patch_faults(it, wildcards=wildcards), idp.now())
+    names = ({"@none": client.client_name} if client.client_name else {}) | (client.client_name_lang_map or {})
+    columns = stored(client) | {
+        "name": json_of(names),
+        "encryption_key": json_of(public_jwk(client.enc_public_key)) if client.enc_public_key else None,
+    }
+    status = await SQL.patch_client(
+        idp.pool, client_id=_known_id(client_id), status=client.status, now=idp.now(), **columns
+    )
+    if status is None:
+        raise Refused("invalid_client_id")
+    await idp.note("client_updated", status, client=client_id)
+    return _answer(idp, client_id, status)
+
+
+def _known_id(client_id: str) -> str:
+    if not _is_id(client_id) or "\x00" in client_id:
+        raise Refused("invalid_client_id")
+    return client_id
+
+
 @put([f"{path}/{{client_id:str}}" for path in _PATHS], guards=[token_guard])
 async def update_client(request: Http, idp: Idp, client_id: FromPath[str]) -> Response[bytes]:
     """Replaces all but key and relying party of a client. Refused: `invalid_client_id` when there is none."""
@@ -220,7 +260,7 @@ async def update_client(request: Http, idp: Idp, client_id: FromPath[str]) -> Re
     client = await read(request, Registration, lambda it: update_faults(it, wildcards=wildcards), idp.now())
     _refuse_later_members(request, client)
     status = await SQL.update_client(
-        idp.pool, client_id=client_id, status=client.status, now=idp.now(), **stored(client)
+        idp.pool, client_id=_known_id(client_id), status=client.status, now=idp.now(), **stored(client)
     )
     if status is None:
         raise Refused("invalid_client_id")

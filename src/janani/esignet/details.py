@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Response, post
 
+from janani.esignet.audit import of_client
 from janani.esignet.authorization import AuthorizationRequest, Requested, field_faults, redirect_allowed, resolve
 from janani.esignet.envelope import details_hash, sha3, success
 from janani.esignet.incoming import Http, csrf_guard, read
@@ -34,9 +35,8 @@ def configs(options: Esignet, additional_config: Any, issuer: str) -> dict[str, 
         "otp.length": 6,
         "login-id.options": [],
         "error.banner.close-timer": 10,
-        "issuer": issuer,
         "clientAdditionalConfig": additional_config,
-    }
+    } | ({"issuer": issuer} if options.generation == "main" else {})
 
 
 @post("/v1/esignet/authorization/oauth-details", status_code=200, guards=[csrf_guard])
@@ -59,24 +59,49 @@ async def oauth_details_v3(request: Http, idp: Idp) -> Response[bytes]:
 
 async def _begin(request: Http, idp: Provider, version: int) -> Response[bytes]:
     asked = await read(request, AuthorizationRequest, lambda it: field_faults(it, version), idp.now())
-    if asked.id_token_hint:
-        raise Refused("invalid_id_token_hint")
+    if idp.old and asked.dpop_jkt is not msgspec.UNSET:
+        raise Refused("unknown_error")
+    return await begin(request, idp, asked, version, pushed=False)
+
+
+async def begin(
+    request: Http, idp: Provider, asked: AuthorizationRequest, version: int, *, pushed: bool
+) -> Response[bytes]:
+    """Starts a transaction for a request whose fields are checked. A pushed one has spent its nonce already."""
     client = await SQL.active_client(idp.pool, client_id=asked.client_id)
     if client is None:
         raise Refused("invalid_client_id")
+    of_client(request, client["client_id"])
+    requested, config = accepted(idp, asked, client, pushed=pushed)
+    if not pushed:
+        await spend_nonce(idp, asked)
+    return await _start(idp, asked, client, requested, config, version)
+
+
+def accepted(
+    idp: Provider, asked: AuthorizationRequest, client: Row, *, pushed: bool
+) -> tuple[Requested, dict[str, Any] | None]:
+    """What `asked` comes to, and its client's additionalConfig (None: it has none).
+
+    Raises Refused: `invalid_id_token_hint`, `invalid_request` (it had to be pushed), `invalid_redirect_uri`,
+    those of `resolve`, `use_pkce`.
+    """
+    if asked.id_token_hint:
+        raise Refused("invalid_id_token_hint")
+    config = msgspec.json.decode(client["additional_config"]) if client["additional_config"] else None
+    if (config or {}).get("require_pushed_authorization_requests") and not pushed:
+        raise Refused("invalid_request", reason="not pushed")
     if not redirect_allowed(
         asked.redirect_uri or "", client["redirect_uris"], wildcards=idp.options.wildcard_redirects
     ):
         raise Refused("invalid_redirect_uri")
     requested = resolve(asked, client["user_claims"], client["acrs"])
-    config = msgspec.json.decode(client["additional_config"]) if client["additional_config"] else None
     if (config or {}).get("require_pkce") and not asked.code_challenge:
         raise Refused("use_pkce")
-    await _spend_nonce(idp, asked)
-    return await _start(idp, asked, client, requested, config, version)
+    return requested, config
 
 
-async def _spend_nonce(idp: Provider, asked: AuthorizationRequest) -> None:
+async def spend_nonce(idp: Provider, asked: AuthorizationRequest) -> None:
     """Raises Refused `invalid_request` for a nonce this client sent before, within a day."""
     if not asked.nonce:
         return
@@ -90,7 +115,7 @@ async def _spend_nonce(idp: Provider, asked: AuthorizationRequest) -> None:
         now=now,
     )
     if not fresh:
-        raise Refused("invalid_request")
+        raise Refused("invalid_request", reason="nonce used before")
 
 
 async def _start(

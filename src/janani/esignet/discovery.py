@@ -8,17 +8,19 @@ from litestar import Response, get
 
 from janani.esignet import vocabulary as words
 from janani.esignet.provider import Idp, Provider
-from janani.kernel.i18n import spoken
+from janani.kernel.i18n import LANGUAGES, spoken
 from janani.kernel.jose import jwks
+from janani.settings import Esignet
 
 _OPEN = {"access-control-allow-origin": "*", "cache-control": "public, max-age=300"}
 
 
-def authorization_server(issuer: str, authorize_url: str) -> dict[str, Any]:
-    """The OAuth 2 authorization server metadata (RFC 8414). PAR and DPoP are not offered, so not named."""
-    return {
+def authorization_server(options: Esignet) -> dict[str, Any]:
+    """The OAuth 2 authorization server metadata (RFC 8414)."""
+    issuer = options.url.rstrip("/")
+    document: dict[str, Any] = {
         "issuer": issuer,
-        "authorization_endpoint": authorize_url or f"{issuer}/authorize",
+        "authorization_endpoint": options.authorize_url or f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/v1/esignet/oauth/v2/token",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
@@ -28,27 +30,36 @@ def authorization_server(issuer: str, authorize_url: str) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code"],
         "code_challenge_methods_supported": ["S256"],
+    }
+    if options.generation == "1.6.1":
+        return document | {"token_endpoint_auth_signing_alg_values_supported": ["RS256"]}
+    return document | {
+        "pushed_authorization_request_endpoint": f"{issuer}/v1/esignet/oauth/par",
+        "require_pushed_authorization_requests": False,
+        "dpop_signing_alg_values_supported": list(words.DPOP_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
     }
 
 
-def openid_provider(issuer: str, authorize_url: str, languages: tuple[str, ...]) -> dict[str, Any]:
+def openid_provider(options: Esignet, languages: tuple[str, ...]) -> dict[str, Any]:
     """The OpenID provider metadata (OpenID Connect Discovery §3); `languages` are those of the pages."""
-    return authorization_server(issuer, authorize_url) | {
-        "userinfo_endpoint": f"{issuer}/v1/esignet/oidc/userinfo",
+    alg, enc = words.ENCRYPTION
+    return authorization_server(options) | {
+        "userinfo_endpoint": f"{options.url.rstrip('/')}/v1/esignet/oidc/userinfo",
         "acr_values_supported": list(words.FACTOR_OF_ACR),
         "subject_types_supported": ["pairwise"],
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,
         "claims_supported": list(words.CLAIMS),
-        "claims_locales_supported": list(languages),
+        "claims_locales_supported": list(LANGUAGES),
         "ui_locales_supported": list(languages),
         "display_values_supported": list(words.DISPLAYS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "userinfo_signing_alg_values_supported": list(words.SIGNING_ALGORITHMS),
+        "userinfo_encryption_alg_values_supported": [alg],
+        "userinfo_encryption_enc_values_supported": [enc],
         "id_token_signing_alg_values_supported": list(words.SIGNING_ALGORITHMS),
-        "require_pushed_authorization_requests": False,
     }
 
 
@@ -63,13 +74,13 @@ def key_set(idp: Provider) -> dict[str, Any]:
 @get(["/v1/esignet/oidc/.well-known/openid-configuration", "/.well-known/openid-configuration"])
 async def openid_configuration(idp: Idp) -> Response[dict[str, Any]]:
     """OpenID Connect Discovery."""
-    return Response(openid_provider(idp.issuer, idp.options.authorize_url, spoken()), headers=_OPEN)
+    return Response(openid_provider(idp.options, spoken()), headers=_OPEN)
 
 
 @get(["/v1/esignet/oauth/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"])
 async def oauth_authorization_server(idp: Idp) -> Response[dict[str, Any]]:
     """RFC 8414."""
-    return Response(authorization_server(idp.issuer, idp.options.authorize_url), headers=_OPEN)
+    return Response(authorization_server(idp.options), headers=_OPEN)
 
 
 @get(["/v1/esignet/oauth/.well-known/jwks.json", "/.well-known/jwks.json"])

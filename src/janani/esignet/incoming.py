@@ -4,6 +4,7 @@ Order as in eSignet: CSRF (403), oauth-details headers, then the envelope and it
 """
 
 import hmac
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -39,8 +40,11 @@ async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], 
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("invalid_request")
+    body = await request.body()
+    if b"\\u0000" in body:  # a database text holds no NUL
+        raise Refused("unknown_error")
     try:
-        enveloped = msgspec.json.decode(await request.body(), type=Enveloped[kind])  # type: ignore[valid-type]
+        enveloped = msgspec.json.decode(body, type=Enveloped[kind])  # type: ignore[valid-type]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("unknown_error") from error
     faults = time_fault(enveloped.request_time, now)
@@ -59,11 +63,12 @@ def csrf_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandl
         raise CsrfFailed
 
 
-def csrf_answer(request: Http, *, secure: bool) -> Response[dict[str, str]]:
-    """The token as JSON and as a cookie that scripts cannot read; a token already there is kept."""
-    token = request.cookies.get(CSRF_COOKIE) or ids.token()
+def csrf_answer(request: Http, *, secure: bool, readable: bool) -> Response[dict[str, str]]:
+    """The token as JSON and as a cookie (that scripts can't read unless `readable`); a token already there is kept."""
+    known = request.cookies.get(CSRF_COOKIE, "")
+    token = known if re.fullmatch(r"[\w-]{20,100}", known, re.ASCII) else ids.token()
     response = Response({"headerName": "X-XSRF-TOKEN", "parameterName": "_csrf", "token": token})
-    response.set_cookie(CSRF_COOKIE, token, path="/v1/esignet", httponly=True, secure=secure, samesite="strict")
+    response.set_cookie(CSRF_COOKIE, token, path="/v1/esignet", httponly=not readable, secure=secure, samesite="strict")
     return response
 
 
@@ -76,9 +81,20 @@ async def bound_transaction(request: Http, idp: Provider, stage: str) -> Row:
     row = await SQL.transaction_at(idp.pool, id=key, stage=stage, now=idp.now()) if key else None
     if row is None:
         raise Refused("invalid_transaction")
-    if not hmac.compare_digest(row["details_hash"], request.headers.get("oauth-details-hash", "")):
-        raise Refused("invalid_request")
+    remember(request, row)
+    shown = request.headers.get("oauth-details-hash", "")
+    if not hmac.compare_digest(row["details_hash"].encode(), shown.encode()):
+        raise Refused("invalid_request", reason="oauth-details-hash")
     return row
+
+
+def remember(request: Http, row: Row) -> None:
+    """Notes what the call is about, for the audit trail: a transaction, its client and (if known) its person."""
+    request.scope["state"]["about"] = {
+        "transaction": row["number"],
+        "client": row["client_id"],
+        "person": row["person_id"],
+    }
 
 
 def same_transaction(row: Row, transaction_id: str) -> None:

@@ -10,6 +10,7 @@ from litestar import Response, get
 
 from janani.esignet.incoming import Http
 from janani.esignet.provider import Idp
+from janani.esignet.pushed import peek
 from janani.kernel import i18n
 from janani.kernel.i18n import _
 from janani.kernel.pages import environment, page
@@ -18,9 +19,9 @@ TEMPLATES = environment("janani.esignet")
 _STATIC = files("janani.esignet") / "static"
 
 
-def speak(request: Http) -> str:
-    """Chooses the page's language: `ui_locales`, else what the browser asks for."""
-    wanted = request.query_params.get("ui_locales", "").split()
+def speak(request: Http, ui_locales: str = "") -> str:
+    """Chooses the page's language: `ui_locales` of the query or as given, else what the browser asks for."""
+    wanted = request.query_params.get("ui_locales", ui_locales).split()
     accepted = request.headers.get("accept-language", "")
     wanted += [part.split(";")[0].strip() for part in accepted.split(",") if part.strip()]
     language = i18n.choose(wanted)
@@ -85,8 +86,11 @@ def messages() -> dict[str, str]:
 @get("/authorize")
 async def authorize(request: Http, idp: Idp) -> Response[str]:
     """The sign-in page. The script reads the query and calls oauth-details; nothing is decided here."""
-    language = speak(request)
+    query = request.query_params
+    pushed = await peek(idp, query.get("client_id", ""), query.get("request_uri", ""), idp.now())
+    language = speak(request, pushed.get("uiLocales") or "")
     texts: dict[str, Any] = {"language": language, "messages": messages(), "claims": claim_names()}
+    texts["pushed"] = {name: pushed.get(name) for name in ("state", "prompt")}
     texts["lockMinutes"] = max(1, idp.options.otp_lock_seconds // 60)
     # In a data block of HTML only `<` could end it; JSON lets us write that as an escape.
     block = msgspec.json.encode(texts).decode().replace("<", "\\u003c")

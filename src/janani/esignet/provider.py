@@ -43,6 +43,16 @@ class Provider:
         return self.options.url.rstrip("/")
 
     @property
+    def old(self) -> bool:
+        """Whether it behaves as eSignet 1.6.1 where that differs from its main line (reference §14)."""
+        return self.options.generation == "1.6.1"
+
+    @property
+    def token_issuer(self) -> str:
+        """`iss` of the tokens: the issuer, but 1.6.1 adds its path (reference §5.5)."""
+        return f"{self.issuer}/v1/esignet" if self.old else self.issuer
+
+    @property
     def otp_key(self) -> bytes:
         """Key of the one-time code hashes, derived from the pairwise secret."""
         return hmac.digest(self.pairwise_key, b"one-time codes", hashlib.sha256)
@@ -59,6 +69,7 @@ class Provider:
         transaction: int | None = None,
         client: str | None = None,
         person: int | None = None,
+        reason: str | None = None,
     ) -> None:
         """Adds a row to the audit trail. Surrogate ids and codes only."""
         await SQL.add_audit(
@@ -69,6 +80,7 @@ class Provider:
             transaction_number=transaction,
             client_id=client,
             person_id=person,
+            reason=reason,
         )
 
 

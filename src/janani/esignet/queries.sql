@@ -71,6 +71,30 @@ on conflict (client_id) do update
 set public_key = excluded.public_key, public_key_hash = excluded.public_key_hash,
     redirect_uris = excluded.redirect_uris, user_claims = excluded.user_claims, updated_at = excluded.updated_at;
 
+-- name: patch_client(name, logo_uri, user_claims, acrs, redirect_uris, additional_config, status, encryption_key, now, client_id)$
+-- Only what was sent (not null) is replaced; the name by language is merged.
+update client
+set name = name || coalesce(:name::jsonb, '{}'), logo_uri = coalesce(:logo_uri, logo_uri),
+    user_claims = coalesce(:user_claims::text[], user_claims), acrs = coalesce(:acrs::text[], acrs),
+    redirect_uris = coalesce(:redirect_uris::text[], redirect_uris),
+    additional_config = coalesce(:additional_config::jsonb, additional_config), status = coalesce(:status, status),
+    encryption_key = coalesce(:encryption_key::jsonb, encryption_key), updated_at = :now
+where client_id = :client_id
+returning status;
+
+-- name: push_request(reference_hash, client_id, request, expires_at)!
+insert into pushed_request (reference_hash, client_id, request, expires_at)
+values (:reference_hash, :client_id, :request::jsonb, :expires_at);
+
+-- name: pop_request(reference_hash)^
+-- Read once, even by the wrong client.
+delete from pushed_request where reference_hash = :reference_hash returning client_id, request, expires_at;
+
+-- name: pushed_request(reference_hash, client_id, now)$
+-- For the page's language; does not use it up.
+select request from pushed_request
+where reference_hash = :reference_hash and client_id = :client_id and expires_at > :now;
+
 -- name: active_client(client_id)^
 select client_id, relying_party_id, name, logo_uri, public_key, user_claims, acrs, redirect_uris, additional_config
 from client where client_id = :client_id and status = 'ACTIVE';
@@ -145,7 +169,8 @@ from ended
 returning transaction_number;
 
 -- name: code_waiting(code_hash, now)^
-select a.*, c.relying_party_id, c.public_key, c.status as client_status, p.individual_id, p.identity
+select a.*, c.relying_party_id, c.public_key, c.encryption_key, c.additional_config, c.status as client_status,
+       p.individual_id, p.identity
 from auth_code a join client c using (client_id) join person p on p.id = a.person_id
 where a.code_hash = :code_hash and a.expires_at > :now;
 
@@ -153,17 +178,17 @@ where a.code_hash = :code_hash and a.expires_at > :now;
 -- Of two that redeem at once, one gets the number.
 delete from auth_code where code_hash = :code_hash returning transaction_number;
 
--- name: add_access_token(token_hash, transaction_number, client_id, person_id, userinfo, expires_at)!
-insert into access_token (token_hash, transaction_number, client_id, person_id, userinfo, expires_at)
-values (:token_hash, :transaction_number, :client_id, :person_id, :userinfo, :expires_at);
+-- name: add_access_token(token_hash, transaction_number, client_id, person_id, userinfo, jkt, expires_at)!
+insert into access_token (token_hash, transaction_number, client_id, person_id, userinfo, jkt, expires_at)
+values (:token_hash, :transaction_number, :client_id, :person_id, :userinfo, :jkt, :expires_at);
 
 -- name: userinfo_of(token_hash, now)^
-select userinfo, transaction_number, client_id, person_id
+select userinfo, jkt, transaction_number, client_id, person_id
 from access_token where token_hash = :token_hash and expires_at > :now;
 
--- name: add_audit(at, event, outcome, transaction_number, client_id, person_id)!
-insert into audit (at, event, outcome, transaction_number, client_id, person_id)
-values (:at, :event, :outcome, :transaction_number, :client_id, :person_id);
+-- name: add_audit(at, event, outcome, transaction_number, client_id, person_id, reason)!
+insert into audit (at, event, outcome, transaction_number, client_id, person_id, reason)
+values (:at, :event, :outcome, :transaction_number, :client_id, :person_id, :reason);
 
 -- name: put_messages(now, channels, addresses, texts)!
 insert into inbox (sent_at, channel, address, text)
@@ -178,7 +203,8 @@ select sent_at, channel, address, text from inbox order by id desc limit 50;
 with t as (delete from transaction where expires_at <= :now),
      c as (delete from auth_code where expires_at <= :now),
      a as (delete from access_token where expires_at <= :now),
-     u as (delete from used_once where expires_at <= :now)
+     u as (delete from used_once where expires_at <= :now),
+     p as (delete from pushed_request where expires_at <= :now)
 delete from inbox where sent_at <= :inbox_before;
 
 -- name: key_holder(public_key_hash, client_id)$

@@ -66,8 +66,11 @@ CHALLENGES = {
 }
 CHANNELS = ("email", "phone")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SIGNING_ALGORITHMS = ("RS256",)
+SIGNING_ALGORITHMS = ("RS256", "PS256")
 ASSERTION_ALGORITHMS = ("RS256", "PS256", "ES256")
+DPOP_ALGORITHMS = ("RS256", "PS256", "ES256")
+ENCRYPTION = ("RSA-OAEP-256", "A256GCM")
+REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 
 # ISO 639-1 to ISO 639-2/T, for claims_locales; three-letter codes pass through.
 _LANGUAGES = {"en": "eng", "si": "sin", "ta": "tam", "fr": "fra", "ar": "ara", "hi": "hin", "kn": "kan", "km": "khm"}

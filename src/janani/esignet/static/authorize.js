@@ -3,7 +3,7 @@
 // change of language loses nothing. The code is never kept; everything is forgotten when the page is left.
 
 const API = "/v1/esignet";
-const { messages, claims: claimNames, lockMinutes, language } = JSON.parse(document.getElementById("texts").textContent);
+const { messages, claims: claimNames, lockMinutes, language, pushed } = JSON.parse(document.getElementById("texts").textContent);
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const storageKey = "esignet:" + (() => {
@@ -195,8 +195,9 @@ function goTo(uri, parameters) {
 
 function returnError(code) {
   const parameters = { error_description: code };
-  if (query.get("state")) parameters.state = query.get("state");
-  goTo(state.details.redirectUri, { ...parameters, error: code });
+  if (state.returns) parameters.state = state.returns;
+  const issuer = state.details.configs.issuer ? { iss: state.details.configs.issuer } : {};
+  goTo(state.details.redirectUri, { ...parameters, error: code, ...issuer });
 }
 
 // --- the steps --------------------------------------------------------------------------------------------------
@@ -216,9 +217,16 @@ async function begin() {
   }
   state.details = undefined;
   await attempt(async () => {
-    const details = await call("v3/oauth-details", request);
-    state = { details, step: "identifier" };
+    const isPushed = query.get("request_uri") && query.get("client_id");
+    const details = isPushed
+      ? await call("par-oauth-details", { clientId: query.get("client_id"), requestUri: query.get("request_uri") })
+      : await call("v3/oauth-details", request);
+    state = { details, step: "identifier", returns: isPushed ? pushed.state : query.get("state") };
     save();
+    if ((isPushed ? pushed.prompt : query.get("prompt")) === "none") {
+      returnError("login_required"); // nobody is ever signed in already
+      return;
+    }
     name();
     show("identifier");
   }, (code) => stop(code, code in messages ? say(code) : say("invalid_link", { code })));
@@ -273,7 +281,8 @@ async function finish(acceptedClaims, permittedAuthorizeScopes) {
   const answer = await call("auth-code", { transactionId, acceptedClaims, permittedAuthorizeScopes });
   status(say("going_back", { client: clientName() }));
   const parameters = answer.state ? { state: answer.state } : {};
-  goTo(answer.redirectUri, { ...parameters, code: answer.code, iss: configs.issuer });
+  const issuer = configs.issuer ? { iss: configs.issuer } : {};
+  goTo(answer.redirectUri, { ...parameters, code: answer.code, ...issuer });
 }
 
 async function share() {
