@@ -96,6 +96,8 @@ def person() -> dict[str, Any]:
         "program": "eozjj9UivfS",
         "status": "ACTIVE",
         "orgUnit": "Tnl7qgZh7zL",
+        "createdAt": "2025-09-03T14:00:47.105",
+        "createdBy": ADMIN,
         "enrolledAt": "2025-09-03T00:00:00.000",
         "occurredAt": "2025-09-03T00:00:00.000",
         "deleted": False,

@@ -176,10 +176,12 @@ class FakeRecord:
         parts = urlsplit(url)
         if "/" in parts.path:
             return [one for one in self.resources if f"{one['resourceType']}/{one['id']}" == parts.path]
-        system, _, value = dict(parse_qsl(parts.query))["identifier"].partition("|")
-        wanted = {"system": system, "value": value}
-        return [
-            one
-            for one in self.of(parts.path)
-            if any({"system": each["system"], "value": each["value"]} == wanted for each in one.get("identifier", ()))
-        ]
+        ((parameter, token),) = parse_qsl(parts.query)
+        system, _, value = token.partition("|")
+        return [one for one in self.of(parts.path) if (system, value) in self._tokens(one, parameter)]
+
+    def _tokens(self, resource: dict[str, Any], parameter: str) -> list[tuple[str, str]]:
+        if parameter == "_tag":
+            return [(one["system"], one["code"]) for one in resource.get("meta", {}).get("tag", ())]
+        assert parameter == "identifier"
+        return [(one["system"], one["value"]) for one in resource.get("identifier", ())]

@@ -29,7 +29,9 @@ def test_shared_entries_are_created_once_and_her_own_are_updated(mapper: mapping
     asked = requests(plan(mapper, sample.person()).bundle)
     assert {one["method"] for one in asked if "ifNoneExist" in one} == {"POST"}
     assert all(
-        one["url"].count("?identifier=") == 1 and "|" not in one["url"] for one in asked if one["method"] == "PUT"
+        one["url"].count("?identifier=") + one["url"].startswith("Provenance?_tag=") == 1 and "|" not in one["url"]
+        for one in asked
+        if one["method"] == "PUT"
     )
 
 
@@ -41,10 +43,18 @@ def test_nothing_changed_is_nothing_to_send(mapper: mapping.Mapper) -> None:
 def test_one_changed_value_is_sent_with_what_it_refers_to(mapper: mapping.Mapper) -> None:
     first = plan(mapper, sample.person())
     person = sample.person()
-    person["enrollments"][0]["events"][1]["dataValues"][0]["value"] = "19"
+    event = person["enrollments"][0]["events"][1]
+    event["dataValues"][0]["value"], event["updatedAt"] = "19", "2025-09-17T08:00:00.000"
     second = plan(mapper, person, first.delivered)
     kinds = [one["url"].partition("?")[0] for one in requests(second.bundle) if one["method"] == "PUT"]
-    assert kinds == ["Patient", "EpisodeOfCare", "Encounter", "Observation"]
+    assert kinds == ["Patient", "EpisodeOfCare", "Encounter", "Observation", "Provenance"]
+
+
+def test_a_visit_does_not_change_who_entered_anything_else(mapper: mapping.Mapper) -> None:
+    """DHIS2 calls her changed whenever an event is."""
+    first = plan(mapper, sample.person())
+    person = sample.person() | {"updatedAt": "2026-01-01T08:00:00.000", "updatedBy": {"uid": "otherOtherO"}}
+    assert plan(mapper, person, first.delivered).bundle is None
 
 
 def test_what_is_gone_is_deleted_but_never_her_patient(mapper: mapping.Mapper) -> None:

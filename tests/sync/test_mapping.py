@@ -43,7 +43,7 @@ class Bundle:
 
     def value(self, event: str, name: str) -> dict[str, Any] | None:
         wanted = f"{event}-{name}"
-        return next((one for one in self.resources if one["identifier"][0]["value"] == wanted), None)
+        return next((one for one in self.resources if one.get("identifier", [{}])[0].get("value") == wanted), None)
 
 
 @pytest.fixture
@@ -224,10 +224,12 @@ class TestVisits:
 
     def test_an_event_without_user_still_conforms(self, mapped: Any) -> None:
         person = visit({"cw35l7X4hnV": "11"}, updatedBy=None, createdBy=None)
-        person["updatedBy"] = None
+        person["updatedBy"] = person["enrollments"][0]["createdBy"] = None
         bundle = mapped(person)
         assert bundle.one("Encounter")["participant"][0]["individual"] == {"display": "Not recorded"}
         assert not bundle.all("Practitioner")
+        (who, unit) = (bundle.all("Provenance")[-1]["agent"][0]["who"], bundle.one("Encounter")["serviceProvider"])
+        assert who == unit
 
     def test_an_event_without_dates_is_left_out_and_named(self, mapped: Any) -> None:
         bundle = mapped(visit({}, occurredAt=None, completedAt=None, createdAt=None))

@@ -82,7 +82,7 @@ def to_dhis2(entries: list[mapping.Entry]) -> set[tuple[str, str, str]]:
     """(event or "", field, text) that the resources say."""
     found = set()
     for entry in entries:
-        own = {one["system"]: one["value"] for one in entry.resource["identifier"]}
+        own = {one["system"]: one["value"] for one in entry.resource.get("identifier", ())}
         event = own.get(_IDENTIFIERS["event"]) or own.get(_IDENTIFIERS["value"], "").partition("-")[0]
         found |= {("" if one.attribute else event, one.uid, one.text) for one in BACK.read(entry.resource)}
     return found
@@ -104,7 +104,7 @@ def test_without_our_identifiers_the_codes_alone_say_the_same(person: dict[str, 
     roles = {uid: role for role, uid in PROGRAMME.registry.stages.items()}
     stages = {one["event"]: roles[one["programStage"]] for one in person["enrollments"][0]["events"]}
     for entry in MAPPER.map(person, CONTEXT).entries:
-        own = {one["system"]: one["value"] for one in entry.resource["identifier"]}
+        own = {one["system"]: one["value"] for one in entry.resource.get("identifier", ())}
         event, _, name = own.get(_IDENTIFIERS["value"], "").partition("-")
         if name in _FIELDS:
             bare = {key: value for key, value in entry.resource.items() if key != "identifier"}

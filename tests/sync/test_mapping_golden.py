@@ -19,7 +19,8 @@ from janani.sync.mapping.model import LeftOut
 GOLDEN = Path(__file__).parent / "golden" / "examples"
 KINDS = [
     *("AllergyIntolerance", "Appointment", "Condition", "Device", "Encounter", "EpisodeOfCare", "Immunization"),
-    *("Location", "MedicationStatement", "Observation", "Organization", "Patient", "Practitioner", "ServiceRequest"),
+    *("Location", "MedicationStatement", "Observation", "Organization", "Patient", "Practitioner", "Provenance"),
+    "ServiceRequest",
 ]
 
 

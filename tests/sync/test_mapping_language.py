@@ -28,6 +28,8 @@ STRUCTS = {
     "`encounter.examiner`": table.Examiner,
     "`episode`": table.EpisodeTemplate,
     "`appointment`": table.AppointmentTemplate,
+    "`provenance`": table.ProvenanceTemplate,
+    "`provenance.enterer`, `provenance.assembler`": table.AgentTemplate,
     "`referrals[]`": table.ReferralTemplate,
     "`observations[]`": table.ObservationRow,
     "`panels[]`": table.PanelRow,

@@ -77,7 +77,9 @@ class Source:
         changes = [one for one in event.get("dataValues") or () if (one.get("updatedBy") or {}).get("uid")]
         theirs = [one for one in changes if one["updatedBy"].get("username") != self._own_user]
         last = max(theirs, key=lambda one: str(one.get("updatedAt", "")), default=None)
-        return event | {"updatedBy": last["updatedBy"] if last else event.get("createdBy")}
+        if last is None:
+            return event | {"updatedBy": event.get("createdBy"), "updatedAt": event.get("createdAt")}
+        return event | {"updatedBy": last["updatedBy"], "updatedAt": last.get("updatedAt") or event.get("createdAt")}
 
     async def context(self, person: dict[str, Any] | None = None) -> Context:
         """What the registry says about itself, knowing the units and users that `person` names where it can."""

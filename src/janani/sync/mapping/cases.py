@@ -90,6 +90,8 @@ def tracked_entity(programme: Programme, catalogue: Catalogue, attributes: dict[
                 "status": "ACTIVE",
                 "orgUnit": UNIT,
                 "enrolledAt": f"{min(days)}T00:00:00.000",
+                "createdAt": f"{min(days)}T08:00:00.000",
+                "createdBy": user,
                 "attributes": held,
                 "events": [
                     _event(number, event, stages[event.stage], user, catalogue) for number, event in enumerate(events)

@@ -34,6 +34,7 @@ _SECTIONS = {
     "EpisodeOfCare": "$.episode",
     "Encounter": "$.encounter",
     "Appointment": "$.appointment",
+    "Provenance": "$.provenance",
     "ServiceRequest": "$.referrals",
     "Device": "$.device",
     "Organization": "$.organization",

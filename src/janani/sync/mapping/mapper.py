@@ -180,6 +180,8 @@ class _Mapping:
         identifier = f'{{"system":{self.mapper.systems["enrollment"][1]},"value":{quoted(uid)}}}'
         body = self.made.episode(enrollment.status, self.subject, organization, number, period, identifier)
         url = self._keep("EpisodeOfCare", "enrollment", uid, body)
+        # Who changed her since, DHIS2 does not tell: every event counts as a change of hers.
+        self._provenance("enrollment", uid, url, enrollment.createdAt, (enrollment.createdBy,), unit)
         events = [one for one in enrollment.events or () if not one.deleted]
         events.sort(key=lambda one: (_when(one), one.event or ""))
         for event in events:
@@ -196,22 +198,47 @@ class _Mapping:
                     raise Unfit("no date")
                 state, zone = self.mapper.appointments[status], self.context.zone
                 body = self.made.appointment(event.programStage or "", planned, self.subject, location, state, zone)
-                self._keep("Appointment", "event", uid, self._identified(body, uid))
+                url = self._keep("Appointment", "event", uid, self._identified(body, uid))
             elif status in self.mapper.visits:
-                self._visit(event, uid, events, episode, unit)
+                url = self._visit(event, uid, events, episode, unit)
+            else:
+                return
         except Unfit as unfit:
             self._leave(uid, "event", str(unfit))
+            return
+        when, by = event.updatedAt or event.createdAt, (event.updatedBy, event.createdBy)
+        self._provenance("event", uid, url, when, by, unit)
 
-    def _visit(self, event: Event, uid: str, events: list[Event], episode: str, unit: str) -> None:
+    def _provenance(self, kind: str, uid: str, about: str, when: str | None, by: tuple[Any, ...], unit: str) -> None:
+        """Who entered the registry's `kind` of object `uid` and when, if both table and registry say it.
+
+        R4 gives a Provenance no identifier: it is found again by a tag.
+        """
+        if not (when and self.mapper.table.provenance):
+            return
+        try:
+            recorded = f'"{values.instant(when, self.context.zone)}"'
+        except Unfit as unfit:
+            self._leave(uid, "provenance", str(unfit))
+            return
+        (encoded, system), device = self.mapper.systems[kind], self.known.device_reference
+        user, organization = self._practitioner(*by), self._unit(unit)[0]
+        target = _reference(about)
+        body = self.made.provenance(system, quoted(uid), target, self.subject, recorded, user, organization, device)
+        key = f"Provenance?_tag={encoded}%7C{values.token(uid)}"
+        self.own[key] = entry(key, self.names.full_url("Provenance", uid), body)
+
+    def _visit(self, event: Event, uid: str, events: list[Event], episode: str, unit: str) -> str:
+        """Keeps the Encounter and what was found at it; gives the Encounter's full URL."""
         owner, place = self._unit(unit)
         status, url = event.status or "", self.names.full_url("Encounter", uid)
         visit = self._of_event(event, uid, url, owner)
         body = self.made.encounter(visit, self.mapper.visits[status], episode, owner, place)
         self._keep("Encounter", "event", uid, self._identified(body, uid), url)
-        if status not in self.mapper.clinical:
-            return
-        self.made.clinical(visit, self._keeper(uid), self._leaver(uid))
-        self._refer(event, events, visit)
+        if status in self.mapper.clinical:
+            self.made.clinical(visit, self._keeper(uid), self._leaver(uid))
+            self._refer(event, events, visit)
+        return url
 
     def _identified(self, body: str, uid: str) -> str:
         return f'{body[:-1]},"identifier":[{{"system":{self.mapper.systems["event"][1]},"value":{quoted(uid)}}}]}}'
@@ -249,7 +276,8 @@ class _Mapping:
             raise Unfit("it has no date")
         zone = self.context.zone
         effective = f'"{values.moment(when, zone)}"'
-        recorder, created = self._practitioner(event), event.createdAt
+        recorder = self._practitioner(event.updatedBy, event.createdBy, self.person.updatedBy)
+        created = event.createdAt
         recorded = f'"{values.instant(created, zone)}"' if created else effective
         encounter, performer, subject = _reference(url), recorder or owner, self.subject
         by = f',"recorder":{recorder}' if recorder else ""
@@ -272,9 +300,9 @@ class _Mapping:
             f'"dateAsserted":{recorded},"informationSource":{performer}',
         )
 
-    def _practitioner(self, event: Event) -> str:
-        """Refers to the Practitioner who last changed the event, else who made it, else who last changed the person."""
-        for found in (event.updatedBy, event.createdBy, self.person.updatedBy):
+    def _practitioner(self, *users: Any) -> str:
+        """Refers to the Practitioner of the first of `users` that is known; "" when none is."""
+        for found in users:
             if isinstance(found, dict) and found.get("uid"):
                 practitioner, text = self.known.user(found)
                 self.shared[practitioner.key] = practitioner

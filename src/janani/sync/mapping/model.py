@@ -165,7 +165,9 @@ class Enrollment(Struct, gc=False):
     orgUnit: str | None = None
     enrolledAt: str | None = None
     completedAt: str | None = None
+    createdAt: str | None = None
     deleted: Any = False
+    createdBy: Any = None
     attributes: list[Held] | None = None
     events: list[Event] | None = None
 

@@ -34,6 +34,7 @@ class Generated(Struct, frozen=True):
     episode: Callable[..., str]
     encounter: Callable[..., str]
     appointment: Callable[..., str]
+    provenance: Callable[..., str]
     clinical: Callable[..., None]
     referrals: list[tuple[str, str, str, str, Mapping[str, str], Callable[..., str]]]
 
@@ -61,6 +62,7 @@ def load(text: str) -> Generated:
         module["episode"],
         module["encounter"],
         module["appointment"],
+        module["provenance"],
         module["clinical"],
         module["REFERRALS"],
     )

@@ -125,6 +125,19 @@ class AppointmentTemplate(Strict, frozen=True):
     reason: str
 
 
+class AgentTemplate(Strict, frozen=True):
+    """One part in a Provenance: the code of who plays it."""
+
+    type: str
+
+
+class ProvenanceTemplate(Strict, frozen=True):
+    """The Provenance of an event or enrolment: who entered it in the registry, and the registry that passed it on."""
+
+    enterer: AgentTemplate
+    assembler: AgentTemplate
+
+
 class ReferralTemplate(Strict, frozen=True):
     """A ServiceRequest made of several elements of one event."""
 
@@ -238,6 +251,7 @@ class Table(Strict, frozen=True, kw_only=True):
     encounter: EncounterTemplate
     episode: EpisodeTemplate
     appointment: AppointmentTemplate
+    provenance: ProvenanceTemplate | None = None
     referrals: list[ReferralTemplate] = []
     observation_profile: str = ""
     observations: list[ObservationRow] = []

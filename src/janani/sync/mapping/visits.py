@@ -17,12 +17,13 @@ _REFERRAL_COLUMNS = "stage, element that asks, stage that answers, element and u
 
 
 def visit_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> Iterator[str]:
-    """Parts of the module: `episode`, `encounter`, `appointment`, one function for each referral, and REFERRALS."""
+    """Parts of the module: `episode`, `encounter`, `appointment`, `provenance`, one for each referral, REFERRALS."""
     visits = _Visits(table, catalogue, stages)
     yield visits.types()
     yield visits.episode()
     yield visits.encounter()
     yield visits.appointment()
+    yield visits.provenance()
     rows = []
     for number, template in enumerate(table.referrals):
         yield visits.referral(number, template)
@@ -128,6 +129,32 @@ class _Visits:
             "def appointment(stage, planned, patient, location, status, zone):\n"
             f"    start, end = morning(planned, zone, {template.opens!r}, {table.zone!r}, {template.minutes})\n"
             f"    kind = TYPES.get(stage, {other})\n"
+            f"    return {expression(resource)}\n"
+        )
+
+    def provenance(self) -> str:
+        """The Provenance of an event or enrolment of the registry, which its tag names: R4 gives it no identifier."""
+        template = self._table.provenance
+        if template is None:
+            return "def provenance(*told):\n    return ''\n"
+        resource = {
+            "resourceType": "Provenance",
+            "meta": {"tag": [{"system": Hole("system"), "code": Hole("uid")}]},
+            "target": [Hole("about"), Hole("subject")],
+            "recorded": Hole("recorded"),
+            "agent": [
+                {
+                    "type": self._concept(template.enterer.type),
+                    "who": Hole("user or organization"),
+                    "": Splice("behalf"),
+                },
+                {"type": self._concept(template.assembler.type), "who": Hole("device")},
+            ],
+            "entity": [{"role": "source", "what": {"identifier": {"system": Hole("system"), "value": Hole("uid")}}}],
+        }
+        return (
+            "def provenance(system, uid, about, subject, recorded, user, organization, device):\n"
+            "    behalf = f',\"onBehalfOf\":{organization}' if user else ''\n"
             f"    return {expression(resource)}\n"
         )
 
