@@ -1,5 +1,6 @@
 """A programme may bring its mapping as Jsonnet or Python; what it gives is checked and made like the table's."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from janani.programmes import ProgrammeFault
 from janani.sync import delivery, mapping
 from janani.sync.mapping import NotMapped, checking
 from sync import sample
+from sync.world import World
 
 SCRIPTS = Path(__file__).parent / "scripts"
 OWN = "http://example.org/person"
@@ -167,3 +169,21 @@ def test_systems_that_every_mapper_needs(folder: Path) -> None:
     path.write_text(path.read_text().replace("    bundle: http://example.org/bundle\n", ""))
     with pytest.raises(ProgrammeFault, match="the system 'bundle' is missing"):
         made(folder)
+
+
+async def test_who_the_script_cannot_map_is_set_aside_in_words(folder: Path, world: World) -> None:
+    """The others go on."""
+    world.settings = msgspec.structs.replace(world.settings, programme=str(folder))
+    spoilt = sample.person() | {"trackedEntity": "Person00001"}
+    sample.attribute(spoilt, "p7zizFkC6Lv", None)
+    async with world.sync():
+        await world.until(lambda: world.record.of("Device"))
+        world.registry.put(spoilt)
+        world.registry.put(sample.person())
+        await world.until(lambda: world.record.of("Observation"))
+        await world.settled()
+    [dead] = await world.fetch("select person, reason, detail from dead")
+    assert dead["person"] == "Person00001"
+    assert dead["reason"].startswith("it could not be mapped: ")
+    assert re.search(r"(patient\.libsonnet|mapping\.py) fails in line \d+", dead["reason"])
+    assert dead["detail"]

@@ -27,7 +27,8 @@ def map(person, context):
                 .replace(tzinfo=context.zone)
                 .isoformat(timespec="milliseconds")
             )
-            provider = {"display": context.units[event["orgUnit"]].name}
+            unit = context.units.get(event["orgUnit"])
+            provider = {"display": unit.name if unit else event["orgUnit"]}
             period = {"start": start}
             made.append(entry("Encounter", SYSTEM, uid, subject=patient, period=period, serviceProvider=provider))
             if "Y3xF4qecAVw" in values:

@@ -7,7 +7,7 @@
       identifier: [{ system: system, value: event.event }],
       subject: { reference: 'urn:uuid:' + event.trackedEntity },
       period: { start: std.native('moment')(event.completedAt) },
-      serviceProvider: { display: context.units[event.orgUnit].name },
+      serviceProvider: { display: std.get(context.units, event.orgUnit, { name: event.orgUnit }).name },
     },
     request: { method: 'PUT', url: 'Encounter?identifier=' + system + '|' + event.event },
   },
