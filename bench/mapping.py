@@ -1,7 +1,7 @@
 """From a tracked entity's JSON to the transaction bundle's JSON, one thread, a bundle of 23 entries.
 
 Beside it in the same run, made to give the same bundle (asserted): the mapping by hand in Python, in jq and in Jsonnet
-(`bench/beside`). These know the numbers that this person has and no other rows. By hand everything is made, UUIDs and
+(`bench/beside`). These know the table's plain numbers and no other rows. By hand everything is made, UUIDs and
 digests too, byte for byte. jq and Jsonnet can't hash and have no time zones: they are given the full URLs, the bundle's
 identifier and the offset, worked out outside the clock, and only trim texts and look at the form of values. What is of
 no one person (Device, Organization, Location, Practitioner) is made once and outside the clock for all four.
