@@ -19,6 +19,7 @@ from janani.kernel.problems import RefusesToStart
 from janani.kernel.telemetry import configure_logs
 from janani.keys_desk import keys
 from janani.mapping_desk import mapping
+from janani.people_desk import people
 from janani.settings import PARTS, Settings
 
 app = App(name="janani", help="A mother's record, from the midwife to her own phone.", version=__version__)
@@ -27,6 +28,7 @@ app.command(sync)
 sync.command(dead)
 app.command(mapping)
 app.command(keys)
+app.command(people)
 
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)

@@ -1,6 +1,10 @@
 """Her card, without scripts: it fills the form as verified offline; signing in later confirms it or differs."""
 
+import asyncio
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +12,7 @@ import pytest
 from janani.esignet.card import card_text
 from janani.kernel.jose import signing_key
 from portals.conftest import World
-from portals.test_midwife_identity import DILANI, register
+from portals.test_midwife_identity import DILANI, NIMALI, register
 from portals.test_midwife_registration import new_form, values
 from portals_walk import Page
 
@@ -78,3 +82,20 @@ async def test_nothing_and_nonsense_and_a_service_that_is_away(world: World) -> 
     page = await world.browser.press(await new_form(world), "Read the QR code of her card")
     world.switch.away = {"identity-offline"}
     assert "try again, or go on without it" in (await world.browser.press(page, "Check the card", qr="x")).text
+
+
+async def test_a_card_that_the_sandbox_issues_is_taken(world: World, tmp_path: Path) -> None:
+    environment = world.system.environment
+
+    async def people_qr(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "janani", "people", "qr", *words]
+        done = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, text = await people_qr(NIMALI)
+    assert code == 0, text
+    assert "Identity verified offline, by her card" in (await read(world, text)).text
+    assert await people_qr(NIMALI, "--out", str(tmp_path / "card.svg")) == (0, "")
+    assert (tmp_path / "card.svg").read_text().startswith("<?xml")
+    code, text = await people_qr("9999999999")
+    assert (code, "knows nobody" in text) == (1, True)
