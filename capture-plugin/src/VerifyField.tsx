@@ -1,4 +1,4 @@
-import { Button, ButtonStrip, CircularLoader, NoticeBox, Tag } from '@dhis2/ui'
+import { Button, CircularLoader, NoticeBox, Tag } from '@dhis2/ui'
 import React, { useEffect } from 'react'
 import { type Filling, isChanged, stillVerified, type Verified } from './filling'
 import type { Problem } from './problems'
@@ -27,10 +27,10 @@ export function VerifyField(props: Props) {
       {stage.at === 'start' && stage.problem && <ProblemNotice problem={stage.problem} words={words} />}
       {stage.at === 'start' && knownBefore(props) && <VerifiedTag words={words} />}
       {stage.at === 'start' && !viewMode && (
-        <ButtonStrip>
+        <div style={{ display: 'flex', flexWrap: 'wrap', gap: 8 }}>
           {config.ways.includes('here') && <Button primary onClick={here}>{words('verify')}</Button>}
           {config.ways.includes('phone') && <Button onClick={phone}>{words('phone')}</Button>}
-        </ButtonStrip>
+        </div>
       )}
       {stage.at === 'window' && <Waiting text={words('waiting')} />}
       {stage.at === 'phone' && <OnPhone begun={stage.begun} opened={stage.opened} words={words} cancel={cancel} />}
