@@ -467,8 +467,21 @@ async def test_the_feed_runs_through_a_restart_of_the_database(
     finally:
         running.cancel()
         await asyncio.wait([running])
-        print("RESULT", running.cancelled() or running.exception(), repr(feed.trouble))
         feed._cdc.close()
+
+
+async def test_a_connection_that_breaks_in_any_way_is_made_anew(
+    dhis2: Dhis2, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Slot) -> int:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    await dhis2.register(1)
+    with monkeypatch.context() as breaking:
+        breaking.setattr(Slot, "flushed", broken)
+        with pytest.raises(OSError, match="went away"):
+            await sync.feed.step(0)
+    assert await sync.read() == {person(1)}
 
 
 async def is_so(condition: bool) -> bool:

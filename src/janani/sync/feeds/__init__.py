@@ -40,7 +40,11 @@ class Feed:
     async def run(self) -> None:
         """Reads on for ever; a registry that is away is asked again, every 2 s."""
         try:
-            await asyncio.gather(self._read_on(), self._backfill.run())
+            async with asyncio.TaskGroup() as both:  # when one fails the other ends too: the caller starts both again
+                both.create_task(self._read_on())
+                both.create_task(self._backfill.run())
+        except ExceptionGroup as stopped:
+            raise stopped.exceptions[0] from None
         finally:
             self._cdc.close()
 

@@ -62,6 +62,9 @@ class CdcFeed:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, FeedTrouble):
             self.close()
             raise
+        except asyncpg.InternalClientError as error:  # asyncpg's word when a server ends in the middle of an answer
+            self.close()
+            raise ConnectionResetError("DHIS2's database went away") from error
         if wait and not more:
             await asyncio.sleep(max(self._source.seconds, time.monotonic() - begun))
 
