@@ -30,16 +30,13 @@ class Difference(Struct, frozen=True):
 
 
 def expected(mapped: Mapped, own_system: str) -> dict[Key, str]:
-    """The digest of each of a person's own resources by its key; her Patient under her own identifier.
-
-    "" for a Provenance: any will do, as a later one that says of nothing new is not sent.
-    """
+    """The digest of each of a person's own resources by its key; her Patient under her own identifier."""
     found = {}
     for entry in mapped.entries:
         if not entry.shared:
             patient = entry.kind == "Patient"
             key = ("Patient", own_system, mapped.person) if patient else key_of(entry.key)
-            found[key] = "" if entry.kind == "Provenance" else entry.digest
+            found[key] = entry.digest
     return found
 
 
@@ -63,7 +60,7 @@ def compared(wanted: Mapping[Key, str], rows: Sequence[Row], held: Iterable[Key]
     checked = [key for key in wanted if key not in open_to_them]
     found = Difference(
         missing=[_text(key) for key in checked if key not in there],
-        different=[_text(key) for key in checked if key in there and wanted[key] not in ("", there[key][0].digest)],
+        different=[_text(key) for key in checked if key in there and there[key][0].digest != wanted[key]],
         extra=sorted({_text(row.key) for row in rows if row.id not in matched and row.key not in open_to_them}),
         doubled=[_text(key) for key, same in there.items() if len({row.id for row in same}) > 1],
     )
