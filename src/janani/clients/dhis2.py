@@ -47,11 +47,12 @@ class SystemInfo(Struct, frozen=True, rename="camel"):
 
 
 class Change(Struct, frozen=True, rename="camel"):
-    """One entry of the change feed: tracked entity `tracked_entity` changed at `changed_at`."""
+    """One entry of the change feed: tracked entity `tracked_entity` changed at `changed_at`, as part of a W3C trace."""
 
     cursor: str
     tracked_entity: str
     changed_at: datetime | None = None
+    traceparent: str = ""
 
 
 class Changes(Struct, frozen=True):

@@ -157,9 +157,11 @@ class Carrier:
             return {}
         try:
             async with asyncio.timeout(_WORK_SECONDS):
-                return await self._shared.source.people([claim.person for claim in claims])
+                found = await self._shared.source.people([claim.person for claim in claims])
         except (Dhis2Error, TimeoutError):
             return {}  # one by one, it is told what is wrong with whom
+        self.queue.mark(claims, "fetched")
+        return found
 
     async def _guarded(self, claim: Claim, work: Any) -> Any:
         """What `work` gives; None when it failed and she was released or set aside."""
@@ -186,6 +188,8 @@ class Carrier:
         """A person, mapped. Who is gone or of another programme needs no more. `people` were fetched already."""
         source, mapper = self._shared.source, self._shared.mapper
         person = people.get(claim.person) or await source.person(claim.person)
+        if claim.person not in people:
+            self.queue.mark([claim], "fetched")
         if person is None:
             await self._answered(self._shared.registry)
             return await self._retracted(claim, before)
@@ -194,6 +198,7 @@ class Carrier:
         if before is None and not mapper.concerns(person):
             return Done(claim, None, 0, "not_ours")
         mapped = mapper.map(person, context)
+        self.queue.mark([claim], "mapped")
         if mapped.left_out:
             log("sync").info("left_out", person=claim.person, fields=sorted({one.field for one in mapped.left_out}))
         if before is None and claim.attempts > 1 and await self.target.holds(mapped.patient_own):
@@ -223,6 +228,7 @@ class Carrier:
         try:
             async with asyncio.timeout(_WORK_SECONDS):
                 await self.target.share(_once([entry for one in ready for entry in one.plan.shared]))
+                self.queue.mark([one.claim for one in ready], "sent")
                 await self.target.send(delivery.together([one.plan for one in ready]))
         except (FhirError, TimeoutError) as error:
             failed = error if isinstance(error, FhirError) else FhirError(0)
@@ -239,6 +245,7 @@ class Carrier:
     async def _sent(self, ready: Ready) -> Done:
         """Sends what changed; all of it when the record refuses the part. Raises Undelivered."""
         plan = ready.plan
+        self.queue.mark([ready.claim], "sent")
         try:
             await self._send(plan)
         except Undelivered as failed:

@@ -16,6 +16,21 @@ order by target.name, person
 on conflict (target, person) do update set
   change = queue.change + 1,
   noticed_at = case when queue.lease is null then queue.noticed_at else excluded.noticed_at end,
+  changed_at = case when queue.lease is null then queue.changed_at end,
+  traceparent = case when queue.lease is null then queue.traceparent else '' end,
+  try_at = least(queue.try_at, excluded.try_at);
+
+-- name: notice_told!
+-- `notice` for changes that say when they were made and to which trace they belong; both as `noticed_at` does.
+insert into queue (target, person, noticed_at, try_at, changed_at, traceparent)
+select target.name, person, :now, :now, changed_at, traceparent
+from target, unnest(:people::text[], :changed::timestamptz[], :traces::text[]) as told (person, changed_at, traceparent)
+order by target.name, person
+on conflict (target, person) do update set
+  change = queue.change + 1,
+  noticed_at = case when queue.lease is null then queue.noticed_at else excluded.noticed_at end,
+  changed_at = case when queue.lease is null then queue.changed_at else excluded.changed_at end,
+  traceparent = case when queue.lease is null then queue.traceparent else excluded.traceparent end,
   try_at = least(queue.try_at, excluded.try_at);
 
 -- name: claim
@@ -29,7 +44,7 @@ where target = :target and person in (
     and (lease is null or leased_until < :now or leased_until > :horizon)
   order by try_at, person
   limit :most for update skip locked)
-returning person, change, noticed_at, attempts, refused;
+returning person, change, noticed_at, attempts, refused, changed_at, traceparent;
 
 -- name: next_due$
 -- When the next waiting person may be tried.
@@ -85,14 +100,16 @@ on conflict (target, person) do update set patient = excluded.patient, digests =
 delete from delivered where target = :target and person = any(:people::text[]);
 
 -- name: note!
-insert into delivery (target, person, noticed_at, delivered_at, entries, outcome)
-select :target, person, noticed_at, :now, entries, outcome
-from unnest(:people::text[], :noticed::timestamptz[], :entries::int[], :outcomes::text[])
-  as done (person, noticed_at, entries, outcome);
+insert into delivery (target, person, noticed_at, delivered_at, entries, outcome, changed_at, traceparent, fetched_at,
+  mapped_at, sent_at)
+select :target, person, noticed_at, :now, entries, outcome, changed_at, traceparent, fetched_at, mapped_at, sent_at
+from unnest(:people::text[], :noticed::timestamptz[], :entries::int[], :outcomes::text[], :changed::timestamptz[],
+  :traces::text[], :fetched::timestamptz[], :mapped::timestamptz[], :sent::timestamptz[])
+  as done (person, noticed_at, entries, outcome, changed_at, traceparent, fetched_at, mapped_at, sent_at);
 
 -- name: trim!
--- Keeps the latest thousand deliveries.
-delete from delivery where number <= (select max(number) - 1000 from delivery);
+-- Keeps the latest twenty thousand deliveries.
+delete from delivery where number <= (select max(number) - 20000 from delivery);
 
 -- name: set_aside!
 insert into dead (target, person, reason, detail, payload, attempts, since)

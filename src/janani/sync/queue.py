@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -21,6 +21,7 @@ _LONGEST_SECONDS = 300.0
 _HORIZON = timedelta(seconds=2 * _LONGEST_SECONDS)
 """Nobody waits or is held longer than this."""
 AWAY = "away"
+STEPS = ("fetched", "mapped", "sent")
 
 
 class Claim(Struct, frozen=True):
@@ -32,6 +33,10 @@ class Claim(Struct, frozen=True):
     noticed_at: datetime
     attempts: int
     refused: int
+    changed_at: datetime | None = None
+    traceparent: str = ""
+    life: dict[str, datetime] = msgspec.field(default_factory=dict)
+    """When she was `fetched`, `mapped` and `sent`, as far as it came."""
 
 
 class Done(Struct, frozen=True):
@@ -76,6 +81,12 @@ class Queue:
         due = await _queries.next_due(self._pool, target=self.target)
         return None if due is None else max((due - self._clock()).total_seconds(), 0.0)
 
+    def mark(self, claims: Iterable[Claim], step: str) -> None:
+        """Notes that `step` of the life of these changes is done now."""
+        now = self._clock()
+        for claim in claims:
+            claim.life[step] = now
+
     def seconds_since(self, instant: datetime) -> float:
         """How long ago `instant` was."""
         return (self._clock() - instant).total_seconds()
@@ -102,6 +113,9 @@ class Queue:
                 noticed=[one.claim.noticed_at for one in kept],
                 entries=[one.entries for one in kept],
                 outcomes=[one.outcome for one in kept],
+                changed=[one.claim.changed_at for one in kept],
+                traces=[one.claim.traceparent for one in kept],
+                **{step: [one.claim.life.get(step) for one in kept] for step in STEPS},
                 now=now,
             )
             if random.random() < 0.01:  # noqa: S311

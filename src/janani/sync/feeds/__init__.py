@@ -70,8 +70,10 @@ class Feed:
         try:
             await self._changes.step(wait)
         except Dhis2Error as error:
-            if error.status != 404 or self._chosen.feed != "auto":
+            if error.status != 404:
                 raise
+            if self._chosen.feed != "auto":
+                raise FeedTrouble("the registry has no change feed: set sync.feed to auto, poll or cdc") from error
             log("sync").info("no_change_feed", feed="poll")
             self.kind = "poll"
 

@@ -7,6 +7,7 @@ import asyncpg
 from janani.clients.dhis2 import Dhis2Error
 from janani.kernel.telemetry import log
 from janani.sync.feeds.keeping import SQL, Desk
+from janani.sync.feeds.poll import minor
 
 _READERS, _PAGE = 3, 200
 _WINDOW = 200  # people of a backfill in the queue: a live change waits for these at most
@@ -19,6 +20,7 @@ class Backfill:
     def __init__(self, desk: Desk, units: list[str]) -> None:
         self._desk, self._roots = desk, units
         self._turn = asyncio.Lock()
+        self._old_names = False
 
     async def run(self) -> None:
         """For ever; picks up after a restart where it was."""
@@ -35,6 +37,7 @@ class Backfill:
         asked = await SQL.next_backfill(self._desk.pool)
         if asked is None:
             return False
+        self._old_names = minor((await self._desk.registry.system_info()).version) < 41
         if not asked["planned"]:
             await SQL.plan_backfill(self._desk.pool, number=asked["number"], units=await self._units())
         left = [(row["unit"], row["page"]) async for row in SQL.units_left(self._desk.pool, number=asked["number"])]
@@ -63,14 +66,17 @@ class Backfill:
 
     async def _page(self, number: int, program: str, unit: str, page: int) -> bool:
         """One page of a unit, sorted by when people were registered, so that new ones come last."""
-        query = {"program": program, "orgUnits": unit, "orgUnitMode": "SELECTED", "order": "createdAt:asc"}
+        names = ("orgUnit", "ouMode") if self._old_names else ("orgUnits", "orgUnitMode")
+        query = {"program": program, names[0]: unit, names[1]: "SELECTED", "order": "createdAt:asc"}
         query |= {"includeDeleted": "true", "fields": "trackedEntity", "page": str(page), "pageSize": str(_PAGE)}
+        refused = False
         try:
             answer = await self._desk.registry.get("/tracker/trackedEntities", query)
         except Dhis2Error as error:
             if error.status != 403:
                 raise
-            answer = {}  # a unit outside the search scope of our user
+            answer, refused = {}, True  # a unit outside the search scope of our user
+            log("sync").warning("backfill_unit_refused", unit=unit, number=number)
         rows = answer.get("trackedEntities") or answer.get("instances") or []
         people = list(dict.fromkeys(row["trackedEntity"] for row in rows))
         more = len(rows) == _PAGE
@@ -80,7 +86,13 @@ class Backfill:
                 if people:
                     await self._desk.queue(connection, people)
                 await SQL.unit_read(
-                    connection, number=number, unit=unit, page=page + 1, people=len(people), done=not more
+                    connection,
+                    number=number,
+                    unit=unit,
+                    page=page + 1,
+                    people=len(people),
+                    done=not more,
+                    refused=refused,
                 )
         if people:
             self._desk.bell.ring()

@@ -2,7 +2,7 @@
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.kernel.telemetry import log
-from janani.sync.feeds.keeping import Desk
+from janani.sync.feeds.keeping import Desk, Told
 
 NAME = "changes"
 _LIMIT = 500
@@ -26,7 +26,9 @@ class ChangeFeed:
             await self._begin_anew()
             return
         if page.changes or page.next != after:
-            await self._desk.keep((one.tracked_entity for one in page.changes), NAME, page.next)
+            # Of several changes of one person the first: she waits since then.
+            told = {one.tracked_entity: Told(one.changed_at, one.traceparent) for one in reversed(page.changes)}
+            await self._desk.keep(told, NAME, page.next)
 
     async def _begin_anew(self) -> None:
         """The end is taken before anybody is listed, so what changes meanwhile comes by the feed."""

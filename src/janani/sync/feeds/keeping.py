@@ -1,6 +1,7 @@
 """What all feeds stand on: people are queued in the transaction that moves the position."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import asyncpg
 from msgspec import Struct
@@ -12,6 +13,13 @@ from janani.sync.gate import Bell
 
 _queue = postgres.queries("janani.sync")
 SQL = postgres.queries("janani.sync.feeds")
+
+
+class Told(Struct, frozen=True):
+    """What a feed says of a change: when it was made, and the trace it belongs to (W3C `traceparent`)."""
+
+    changed_at: datetime | None
+    traceparent: str = ""
 
 
 class FeedTrouble(Exception):
@@ -31,11 +39,19 @@ class Desk(Struct, frozen=True):
         """How far `feed` was read; empty when never."""
         return await _queue.position(self.pool, feed=feed) or ""
 
-    async def keep(self, people: Iterable[str], feed: str, position: str, *, backfill: str = "") -> None:
+    async def keep(
+        self, people: Iterable[str] | Mapping[str, Told], feed: str, position: str, *, backfill: str = ""
+    ) -> None:
         """Queues `people` and moves `feed` to `position`, or neither; with a reason in `backfill` asks for that too."""
         now, once = self.clock(), list(dict.fromkeys(people))
         async with self.pool.acquire() as connection, connection.transaction():
-            if once:
+            if once and isinstance(people, Mapping):
+                changed, traces = (
+                    [one.changed_at for one in people.values()],
+                    [one.traceparent for one in people.values()],
+                )
+                await _queue.notice_told(connection, people=once, changed=changed, traces=traces, now=now)
+            elif once:
                 await _queue.notice(connection, people=once, now=now)
             if backfill:
                 await SQL.begin_backfill(connection, program=self.program, reason=backfill, now=now)

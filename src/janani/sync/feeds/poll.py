@@ -46,7 +46,7 @@ class PollFeed:
     async def poll(self) -> None:
         """Everyone of whom anything changed since the last poll."""
         info = await self._desk.registry.system_info()
-        self._old_names = _minor(info.version) < 41
+        self._old_names = minor(info.version) < 41
         now = _time(info.server_date)
         for unit in self._units:
             for kind in KINDS:
@@ -92,8 +92,8 @@ class PollFeed:
         return "orgUnit" if self._old_names or kind.collection == "events" else "orgUnits"
 
 
-def _minor(version: str) -> int:
-    """41 of "2.41.3", or of "41.3"; 0 when it is none."""
+def minor(version: str) -> int:
+    """The minor version: 41 of "2.41.3", or of "41.3"; 0 when it is none."""
     parts = version.split("-")[0].split(".")
     number = parts[1] if parts[0] == "2" and len(parts) > 1 else parts[0]
     return int(number) if number.isdigit() else 0

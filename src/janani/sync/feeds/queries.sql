@@ -26,14 +26,16 @@ on conflict do nothing;
 -- name: units_left(number)
 select unit, page from backfill_unit where backfill = :number and not done order by unit;
 
--- name: unit_read(number, unit, page, people, done)!
-update backfill_unit set page = :page, people = people + :people, done = :done where backfill = :number and unit = :unit;
+-- name: unit_read(number, unit, page, people, done, refused)!
+update backfill_unit set page = :page, people = people + :people, done = :done, refused = :refused
+ where backfill = :number and unit = :unit;
 
 -- name: end_backfill(number, now)!
 update backfill set finished_at = :now where number = :number;
 
 -- name: backfill_progress()^
 select b.number, b.program, b.reason, b.started_at, b.finished_at, count(u.unit) as units,
-       count(u.unit) filter (where u.done) as units_done, coalesce(sum(u.people), 0) as people
+       count(u.unit) filter (where u.done) as units_done,
+       coalesce(array_agg(u.unit order by u.unit) filter (where u.refused), '{}') as units_refused, coalesce(sum(u.people), 0) as people
   from backfill b left join backfill_unit u on u.backfill = b.number
  group by b.number order by b.number desc limit 1;
