@@ -33,6 +33,9 @@ async def backfill(settings: Settings, program: str, out: Console) -> None:
                     break
                 await asyncio.sleep(_LOOK_SECONDS)
     out.print(f"{found['people']} people of {found['units']} units were queued for delivery.")
+    if found["units_refused"]:
+        refused = ", ".join(found["units_refused"])
+        out.print(f"The registry does not let the sync's user read {len(found['units_refused'])} of them: {refused}")
 
 
 def _bearer(token: str) -> dict[str, str]:

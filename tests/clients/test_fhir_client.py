@@ -7,7 +7,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
-from janani.clients.fhir import BackendToken, FhirClient, FhirError
+from janani.clients.fhir import BackendToken, FhirClient, FhirError, _seconds
 from janani.kernel import jose
 
 BASE = "https://record.example/fhir"
@@ -90,3 +90,17 @@ async def test_a_backend_token_is_asked_for_once_and_again_near_its_end() -> Non
     )
     assert claims["exp"] - claims["iat"] <= 300
     assert claims["jti"] != jose.verify(assertions[1], KEY)["jti"]
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [
+        ("7", 7.0),
+        ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(after: str, seconds: float) -> None:
+    assert _seconds(after, datetime(2026, 11, 21, 10, tzinfo=UTC)) == seconds

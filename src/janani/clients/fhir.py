@@ -6,6 +6,7 @@ Reads are tried again when the server is away; writes are not (the caller knows 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -181,8 +182,19 @@ class FhirClient:
         renewed = answer.status_code == 401 and isinstance(self._token, BackendToken) and self._token.forget()
         retryable = renewed or answer.status_code in _AWAY | {409}
         after = answer.headers.get("retry-after", "")
-        seconds = float(after) if after.isdecimal() else 0
+        seconds = _seconds(after, system_clock())
         raise FhirError(answer.status_code, _issues(answer.content), retryable=retryable, retry_after=seconds)
+
+
+def _seconds(after: str, now: datetime) -> float:
+    """What Retry-After asks for (RFC 9110 §10.2.3): seconds, or an HTTP date. 0 for none, for nonsense and the past."""
+    if after.isdecimal():
+        return float(after)
+    try:
+        date = parsedate_to_datetime(after)
+    except ValueError:
+        return 0
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
 class BackendToken:

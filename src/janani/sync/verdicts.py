@@ -11,6 +11,8 @@ from janani.clients.fhir import FhirError, Issue
 
 _AWAY = {0, 401, 403, 408, 425, 429, 502, 503, 504}
 _CONTESTED = {409, 412}
+# Seen in HAPI's public threads: 2207 (pull request 4283: several match one URL, 412) and 0550 around 0825 (issue 6900:
+# a client-assigned id, 409). The other numbers are unconfirmed; where they differ, status and words decide.
 _MANY = re.compile(r"HAPI-(0958|0962|0969|1092|2207)\b|multiple resources match", re.IGNORECASE)
 _RACE = re.compile(r"HAPI-(0823|0824|0825|0826|0989)\b|deadlock|could not serialize|lock timeout", re.IGNORECASE)
 _DANGLING = re.compile(r"HAPI-0550: Unable to delete", re.IGNORECASE)

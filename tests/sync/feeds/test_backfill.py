@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from janani.clients.dhis2 import Changes, Dhis2Error
+import pytest
+
+from janani.clients.dhis2 import Changes, Dhis2Error, SystemInfo
 from janani.kernel import postgres
 from janani.kernel.clock import system_clock
 from janani.settings import Settings
 from janani.settings import Sync as Chosen
 from janani.sync.feeds import Feed
 from janani.sync.feeds.backfill import Backfill
-from janani.sync.feeds.keeping import Desk
+from janani.sync.feeds.keeping import Desk, FeedTrouble
 from janani.sync.gate import Bell
 
 UNITS = {f"unit{n:07}": [f"p{n}x{k:05}" for k in range(n * 150)] for n in range(4)}  # 0 to 450 people: three pages
@@ -22,17 +24,26 @@ class Registry:
         self.asked: list[tuple[str, str]] = []
         self.fails_at = -1
         self.gone = True
+        self.version = "2.42.1"
+        self.forbidden = ""
 
     async def metadata(self, kind: str, **_: Any) -> list[dict[str, str]]:
         return [{"id": unit} for unit in UNITS]
 
+    async def system_info(self) -> SystemInfo:
+        return SystemInfo("fake", self.version)
+
     async def get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        unit, mode = ("orgUnit", "ouMode") if "2.40" in self.version else ("orgUnits", "orgUnitMode")
+        assert query[mode] == "SELECTED"
+        if query[unit] == self.forbidden:
+            raise Dhis2Error(403, "E1001", "not in her search scope")
         if len(self.asked) == self.fails_at:
             self.fails_at = -1
             raise Dhis2Error(503, "", "away", retryable=True)
-        self.asked.append((query["orgUnits"], query["page"]))
+        self.asked.append((query[unit], query["page"]))
         size, page = int(query["pageSize"]), int(query["page"])
-        people = UNITS[query["orgUnits"]][(page - 1) * size : page * size]
+        people = UNITS[query[unit]][(page - 1) * size : page * size]
         return {"trackedEntities": [{"trackedEntity": one} for one in people]}
 
     async def changes(self, after: str, **_: Any) -> Changes:
@@ -78,4 +89,34 @@ async def test_a_cursor_that_is_gone_starts_one(settings: Settings) -> None:
     await feed.step(wait=0)
     assert await desk.position("changes") == "e.9.0"
     assert "cursor" in (await feed.backfill_progress())["reason"]
+    await pool.close()
+
+
+@pytest.mark.parametrize("version", ["2.40.4", "2.41.0"])
+async def test_a_unit_that_may_not_be_read_is_named_and_any_version_is_asked_in_its_words(
+    settings: Settings, monkeypatch: Any, version: str
+) -> None:
+    monkeypatch.setattr("janani.sync.feeds.backfill._WINDOW", 10_000)
+    pool, registry, desk = await opened(settings)
+    registry.version, registry.forbidden = version, "unit0000003"
+    feed = Feed(desk, Chosen())
+    await feed.begin_backfill()
+    assert await Backfill(desk, []).step()
+    progress = await feed.backfill_progress()
+    assert (progress["units_done"], progress["people"]) == (4, 450)
+    assert list(progress["units_refused"]) == ["unit0000003"]
+    await pool.close()
+
+
+async def test_a_registry_without_the_feed_that_was_chosen_says_what_to_set(
+    settings: Settings, monkeypatch: Any
+) -> None:
+    pool, registry, desk = await opened(settings)
+
+    async def none(after: str, **_: Any) -> Changes:
+        raise Dhis2Error(404, "E1005", "not there")
+
+    monkeypatch.setattr(registry, "changes", none)
+    with pytest.raises(FeedTrouble, match=r"set sync\.feed to auto, poll or cdc"):
+        await Feed(desk, Chosen(feed="changes")).step(wait=0)
     await pool.close()
