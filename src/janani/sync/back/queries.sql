@@ -116,7 +116,7 @@ insert into queue (target, person, noticed_at, try_at) values ('record', :person
 on conflict (target, person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at);
 
 -- name: forward_waiting$
-select count(*) from (select 1 from queue limit 200) as some;
+select count(*) from (select 1 from queue limit 200) as waiting;
 
 -- name: ask!
 insert into conflict (source, name, version, first, person, event, element, registry_text, record_text, noticed_at)
