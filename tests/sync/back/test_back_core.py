@@ -151,3 +151,14 @@ def test_the_file_of_the_programme_names_line_and_the_word_that_was_meant(tmp_pa
     file.write_text(file.read_text().replace("ANC_HB: newest", "ANC_HBB: newest"))
     with pytest.raises(ProgrammeFault, match=r"write_back.yaml:\d+  there is no data element 'ANC_HBB'; did you mean"):
         definition.read(programmes.load(str(folder)), CATALOGUE)
+
+
+@pytest.mark.parametrize(("registry", "record"), [("24.0", "24"), ("24", "24"), ("-0.50", "-0.5"), ("yes.", "yes.")])
+def test_a_number_is_the_same_however_many_zeros_it_ends_with(registry: str, record: str) -> None:
+    assert judge("20", registry, record, "ask", None, None) == "same"
+    assert digest("event", "element", registry) == digest("event", "element", record)
+
+
+def test_ten_is_not_one() -> None:
+    assert judge("10", "10", "1", "ask", None, None) == "record"
+    assert digest("event", "element", "10") != digest("event", "element", "1")

@@ -1,11 +1,20 @@
 """Who is right about a value that the registry and the record may both have changed. Pure."""
 
+import re
 from datetime import datetime
 from typing import Literal
 
 from janani.sync.back.definition import Rule
 
 Verdict = Literal["same", "registry", "record", "ask"]
+
+
+_WITH_FRACTION = re.compile(r"-?\d+\.\d*")
+
+
+def plain(text: str) -> str:
+    """`text` as both sides would write it: the 24.0 of the registry is the 24 that the record gives back."""
+    return text.rstrip("0").rstrip(".") if _WITH_FRACTION.fullmatch(text) else text
 
 
 def judge(
@@ -23,6 +32,7 @@ def judge(
         rule: decides only when both differ from it.
         registry_at, record_at: when each was changed; without both, `newest` asks.
     """
+    base, registry, record = (None if text is None else plain(text) for text in (base, registry, record))
     if registry == record:
         return "same"
     if registry == base:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from janani.kernel.ids import is_uid
+from janani.sync.back.judging import plain
 from janani.sync.mapping.back import Back
 
 Json = dict[str, Any]
@@ -152,6 +153,6 @@ def encounter_of(resource: Json) -> str:
 
 
 def digest(event: str, element: str, text: str) -> str:
-    """A short digest of a text, so that what was said need not be kept."""
-    found = hashlib.blake2b(f"{event}/{element}/{text}".encode(), digest_size=9).digest()
+    """A short digest of a text, so that what was said need not be kept; the same for 24.0 and 24."""
+    found = hashlib.blake2b(f"{event}/{element}/{plain(text)}".encode(), digest_size=9).digest()
     return base64.urlsafe_b64encode(found).decode()
