@@ -111,7 +111,9 @@ def _digest(settings: Settings, programme: Programme) -> str:
     """Changes whenever anything that the bootstrap says would change."""
     said = [
         (programme.folder / programme.registry.metadata).read_bytes(),
-        msgspec.json.encode([_clients(settings), _routes(settings, programme), settings.esignet.url]),
+        msgspec.json.encode(
+            [_clients(settings), _routes(settings, programme), settings.esignet.url, settings.sync.url]
+        ),
     ]
     return hashlib.sha256(b"\0".join(said)).hexdigest()
 
@@ -259,7 +261,25 @@ def _installation(settings: Settings, programme: Programme, package: dict[str, A
         "redirectUris": f"{settings.portals.url}/midwife/callback",
         "scopes": "openid",
     }
-    return {"users": [sync_user], "oAuth2Clients": [portal], "routes": _routes(settings, programme)}
+    operations = portal | {
+        "id": uid_of("oauth2client/sync-operations"),
+        "name": "Operations page of the sync",
+        "clientId": settings.sync.staff_client_id,
+        "authorizationGrantTypes": "authorization_code",
+        "redirectUris": f"{settings.sync.url}/callback",
+    }
+    operators = {
+        "id": uid_of("role/sync-operations"),
+        "code": "SYNC_OPERATIONS",
+        "name": "Sync operations",
+        "authorities": ["F_SYNC_OPERATIONS"],
+    }
+    return {
+        "userRoles": [operators],
+        "users": [sync_user],
+        "oAuth2Clients": [portal, operations],
+        "routes": _routes(settings, programme),
+    }
 
 
 async def _load_demo(settings: Settings, district: Path) -> None:

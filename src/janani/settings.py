@@ -122,6 +122,7 @@ class Sync(Part, frozen=True):
     url: Annotated[str, _says("Where others reach it.")] = "http://localhost:8092"
     registry_username: Annotated[str, _says("User of the registry it reads as.")] = "sync"
     client_id: Annotated[str, _says("Its client id at the record.")] = "janani-sync"
+    staff_client_id: Annotated[str, _says("Client id of its operations page at the registry's login.")] = "janani-sync"
     feed: Annotated[
         Literal["auto", "changes", "poll", "cdc"],
         _says("How it learns of changes; `auto`: the change feed, else by polling; `cdc`: DHIS2's database log."),

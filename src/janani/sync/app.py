@@ -1,7 +1,6 @@
 """The sync's application: its operations pages, its keys, and the agent that runs as long as it does."""
 
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +19,7 @@ from janani.kernel import secrets as keys
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.telemetry import log, metrics
 from janani.settings import Settings
-from janani.sync import dead, mapping, operations, reconcile, targets
+from janani.sync import dead, mapping, operations, reconcile, staff, targets
 from janani.sync.agent import Agent
 from janani.sync.back import definition, desk
 from janani.sync.back.clinic import Clinic, Wires
@@ -37,7 +36,7 @@ from janani.sync.gate import Bell, Gate
 from janani.sync.mapping import AnyMapper, Mapper
 from janani.sync.mapping.back import Back
 from janani.sync.metrics import Metrics
-from janani.sync.problems import NotAllowed, SyncProblem, render, render_unforeseen
+from janani.sync.problems import SyncProblem, render, render_unforeseen
 from janani.sync.queue import Queue, settle
 from janani.sync.source import Source
 from janani.sync.target import Target
@@ -56,7 +55,8 @@ class Sync(Struct):
     pool: Any
     clock: Clock
     jwks: dict[str, Any]
-    token: str
+    door: staff.Door
+    zone: str
     reconciliation: reconcile.Desk
     back: WriteBack | None = None
 
@@ -84,25 +84,23 @@ async def prometheus(sync: The) -> bytes:
 @get("/status")
 async def status(sync: The) -> dict[str, Any]:
     """How far the sync is: surrogate ids, counts and times only."""
-    carriers = {carrier.target.name: carrier for carrier in sync.agent.carriers}
-    gates = {"registry": sync.agent.registry} | {name: carrier.gate for name, carrier in carriers.items()}
-    away = [f"{name} is away" for name, gate in gates.items() if not gate.is_open]
+    away = [f"{name} is away" for name in operations.away(sync)]
     more = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble, "servers": ", ".join(away) or "up"}
-    states = [
-        one | {"state": carriers[one["target"]].gate.state}
-        for one in await operations.targets(sync.pool, sync.clock())
-        if one["target"] in carriers
-    ]
     if sync.feed.kind == "cdc":
         more["feed lag (MB)"] = str(sync.feed.lag_megabytes)
     back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}
-    return {**await operations.status(sync.pool, sync.clock()), **more, "targets": states, **back}
+    return {
+        **await operations.status(sync.pool, sync.clock()),
+        **more,
+        "targets": await operations.states(sync),
+        **back,
+    }
 
 
 @post("/backfill", status_code=202)
 async def begin_backfill(request: Request[Any, Any, Any], sync: The, program: FromQuery[str] = "") -> dict[str, Any]:
     """Reads everybody of a programme once, beside live changes. Needs the operator's token."""
-    operator(request)
+    staff.staff(request)
     return {"number": await sync.feed.begin_backfill(program)}
 
 
@@ -110,15 +108,6 @@ async def begin_backfill(request: Request[Any, Any, Any], sync: The, program: Fr
 async def backfill_progress(sync: The) -> dict[str, Any]:
     """How far the latest backfill is."""
     return await sync.feed.backfill_progress()
-
-
-def operator(request: Request[Any, Any, Any]) -> str:
-    """Who asks, for the trail of decisions: whoever has the operator's token. Raises NotAllowed."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    kept: str = request.app.state.sync.token
-    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), kept.encode()):
-        raise NotAllowed
-    return "operator"
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -132,7 +121,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     @contextlib.asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with _opened(settings, clock, mapper, written_back) as sync, sync.agent.running():
-            app.state.sync, app.state.staff = sync, operator
+            app.state.sync, app.state.staff = sync, staff.staff
             async with sync.back.running() if sync.back else contextlib.nullcontext():
                 yield
 
@@ -148,6 +137,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             status,
             begin_backfill,
             backfill_progress,
+            *operations.handlers,
+            *staff.handlers,
             *dead.handlers,
             *reconcile.handlers,
             *desk.handlers,
@@ -157,6 +148,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         exception_handlers={SyncProblem: render},
         lifespan=[running],
         dependencies={"sync": Provide(provide_sync)},
+        before_request=staff.recognise,
     )
 
 
@@ -207,7 +199,10 @@ async def _opened(
             }
             reconciliation = reconcile.Desk(sides, key)
             stack.push_async_callback(reconciliation.close)
-            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), token, reconciliation, back)
+            ways_in = (settings.registry.url, settings.sync.staff_client_id, f"{settings.sync.url}/callback")
+            door = staff.Door(to_registry, pool, clock, *ways_in, token)
+            zone = settings.portals.time_zone
+            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), door, zone, reconciliation, back)
     finally:
         await pool.close()
 

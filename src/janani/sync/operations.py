@@ -1,13 +1,26 @@
-"""What operators see: the state of the sync and of each target."""
+"""What operators see: the state of the sync and of each target, and the life of each change. Pages for staff."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
+from jinja2 import Environment
+from litestar import Request, Response, get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
 
-from janani.kernel import postgres
-from janani.sync.dead import listed
+from janani.kernel import pages, postgres
+from janani.sync import life
+from janani.sync.back import desk
+from janani.sync.dead import dropped, listed, retried
+from janani.sync.problems import NotSetAside
+from janani.sync.staff import logged_in, staff
 
+_LATEST = 20
+_REFRESH_SECONDS = 10
+_Request = Request[Any, Any, Any]
 _queries = postgres.queries("janani.sync")
 
 
@@ -48,5 +61,117 @@ async def targets(pool: asyncpg.Pool, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
+@get("/")
+async def overview(request: _Request, refresh: FromQuery[int] = _REFRESH_SECONDS) -> Response[str]:
+    """Throughput, lag, queue, targets, who was set aside, and the latest changes. For staff."""
+    staff(request)
+    sync = request.app.state.sync
+    now = sync.clock()
+    latest = [
+        dict(row) | {"took": max((row["delivered_at"] - row["began_at"]).total_seconds(), 0.0)}
+        async for row in _queries.latest(sync.pool, most=_LATEST)
+    ]
+    values = {
+        "all": await status(sync.pool, now),
+        "targets": await states(sync),
+        "away": away(sync),
+        "feed": {"kind": sync.feed.kind, "trouble": sync.feed.trouble},
+        "pace": life.bars({row["minute"]: row["people"] async for row in _queries.pace(sync.pool, now=now)}, now),
+        "latest": latest,
+        "refresh": max(0, refresh),
+    }
+    return await _page(request, "sync_overview.html", **values)
+
+
+@get("/people/{person:str}")
+async def one_person(request: _Request, person: FromPath[str]) -> Response[str]:
+    """The life of one person's changes from the registry to each target. For staff."""
+    staff(request)
+    pool = request.app.state.sync.pool
+    lives = []
+    async for row in _queries.lives(pool, person=person, most=_LATEST):
+        found = life.steps(row)
+        trace = row["traceparent"].split("-")[1] if row["traceparent"] else ""
+        lives.append(
+            {"target": row["target"], "entries": row["entries"], "trace": trace, "at": row["delivered_at"]}
+            | {"steps": found, "took": life.whole(found)}
+        )
+    waiting = [dict(row) async for row in _queries.waiting_for(pool, person=person)]
+    aside = [dict(row) async for row in _queries.dead_one(pool, person=person, target="")]
+    return await _page(request, "sync_person.html", person=person, lives=lives, waiting=waiting, dead=aside)
+
+
+@post("/people/retry")
+async def try_all(request: _Request) -> Redirect:
+    """Tries everyone who was set aside again. For staff."""
+    staff(request)
+    sync = request.app.state.sync
+    await retried(sync.pool, "", "", sync.clock())
+    sync.bell.ring()
+    return Redirect("/", status_code=303)
+
+
+@post("/people/{person:str}/{target:str}")
+async def settle(request: _Request, person: FromPath[str], target: FromPath[str]) -> Redirect:
+    """Tries one who was set aside again (`do=retry`), or forgets her until she changes (`do=drop`). For staff."""
+    staff(request)
+    sync = request.app.state.sync
+    wanted = (await request.form()).get("do")
+    if wanted == "retry":
+        await retried(sync.pool, person, target, sync.clock())
+        sync.bell.ring()
+    elif wanted == "drop":
+        await dropped(sync.pool, person, target)
+    else:
+        raise NotSetAside
+    return Redirect(f"/people/{person}", status_code=303)
+
+
+@get("/goodbye")
+async def goodbye(request: _Request) -> Response[str]:
+    """After logging out."""
+    return await _page(request, "sync_goodbye.html", registry=request.app.state.sync.door.url)
+
+
+async def states(sync: Any) -> list[dict[str, Any]]:
+    """`targets` with the `state` of each one's circuit breaker."""
+    carriers = {carrier.target.name: carrier for carrier in sync.agent.carriers}
+    found = await targets(sync.pool, sync.clock())
+    return [one | {"state": carriers[one["target"]].gate.state} for one in found if one["target"] in carriers]
+
+
+def away(sync: Any) -> list[str]:
+    """The names of the servers that do not answer."""
+    gates = {"registry": sync.agent.registry} | {one.target.name: one.gate for one in sync.agent.carriers}
+    return [name for name, gate in gates.items() if not gate.is_open]
+
+
+async def _page(request: _Request, template: str, **values: Any) -> Response[str]:
+    sync = request.app.state.sync
+    back = await desk.status(sync.back, sync.clock()) if sync.back else None
+    templates = _templates(sync.zone)
+    return pages.page(templates, template, who=logged_in(request), write_back=back, now=sync.clock(), **values)
+
+
+@cache
+def _templates(zone_name: str) -> Environment:
+    zone, templates = ZoneInfo(zone_name), pages.environment("janani.sync")
+    templates.filters |= {
+        "span": life.span,
+        "clock": lambda value: _clock(value, zone),
+        "instant": lambda value: value.astimezone(zone).strftime("%H:%M:%S.%f")[:-3],
+    }
+    return templates
+
+
+def _clock(value: datetime | str, zone: ZoneInfo) -> str:
+    """An instant in the readers' zone."""
+    instant = datetime.fromisoformat(value) if isinstance(value, str) and value else value
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if isinstance(instant, datetime) else ""
+
+
 def _text(instant: datetime | None) -> str:
     return instant.isoformat(timespec="seconds") if instant else ""
+
+
+handlers = [overview, one_person, try_all, settle, goodbye]

@@ -234,3 +234,34 @@ where target = :target and person = any(:people::text[]);
 
 -- name: held_of
 select person, key from held where person = any(:people::text[]);
+
+-- name: open_staff_session!
+-- Those that ended go with it.
+with ended as (delete from staff_session where expires_at <= :now)
+insert into staff_session (id_hash, username, name, expires_at) values (:id_hash, :username, :name, :until);
+
+-- name: staff_session^
+select username, name from staff_session where id_hash = :id_hash and expires_at > :now;
+
+-- name: close_staff_session!
+delete from staff_session where id_hash = :id_hash;
+
+-- name: pace
+-- People carried in each of the last thirty minutes that had any, as far as deliveries are kept.
+select date_trunc('minute', delivered_at) as minute, count(*) as people from delivery
+where delivered_at > :now::timestamptz - interval '30 minutes' and outcome <> 'not_ours' group by 1 order by 1;
+
+-- name: latest
+-- The latest deliveries that sent something, newest first.
+select target, person, outcome, entries, delivered_at, coalesce(changed_at, noticed_at) as began_at
+from delivery where outcome in ('delivered', 'retracted') order by number desc limit :most;
+
+-- name: lives
+-- The changes of one person and what became of them, newest first.
+select target, outcome, entries, traceparent, changed_at, noticed_at, fetched_at, mapped_at, sent_at, delivered_at
+from delivery where person = :person order by number desc limit :most;
+
+-- name: waiting_for
+-- Where a person waits, since when and why.
+select target, noticed_at, attempts, trouble, try_at, lease is not null as in_flight
+from queue where person = :person order by target;
