@@ -134,7 +134,16 @@ class Storm:
         raise AssertionError(f"not quiet after 300 s: {status}")
 
     async def wrong(self) -> list[str]:
-        """What is not as it must be: each line names a person and says why. Empty when all is well."""
+        """What is not as it must be: each line names a person and says why. Empty when all is well.
+
+        What the feed has not read yet is not in the queue either, so it is given a minute.
+        """
+        until = time.monotonic() + 60
+        while (found := await self._looked()) and time.monotonic() < until:
+            await asyncio.sleep(2)
+        return found
+
+    async def _looked(self) -> list[str]:
         token = await record_token(self.system, self.client)
         self.client.headers["Authorization"] = f"Bearer {token}"
         found = []

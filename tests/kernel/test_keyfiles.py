@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_refused_in_words(tmp_path: Path, pem: bytes) -> 
     small = rsa.generate_private_key(65537, 1024).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    certificate = pem[pem.index(b"-----BEGIN CERT") :]
+    certificate, other = pem[pem.index(b"-----BEGIN CERT") :], new_pem("b")
     files: dict[str, tuple[bytes, dict[str, str], str]] = {
         "old.jks": (
             b"\xfe\xed\xfe\xed\x00\x00\x00\x02",
@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_refused_in_words(tmp_path: Path, pem: bytes) -> 
         "wrong.p12": (_pkcs12(pem), {"password": "another"}, "holds no private key that can be used"),
         "name.p12": (_pkcs12(pem), {"password": "secret", "alias": "two"}, "-srcalias two"),
         "small.pem": (small, {}, "2048 bits"),
-        "mixed.pem": (new_pem("b")[: new_pem("b").index(b"-----BEGIN CERT")] + certificate, {}, "another key"),
+        "mixed.pem": (other[: other.index(b"-----BEGIN CERT")] + certificate, {}, "another key"),
         "alg.pem": (pem, {"alg": "ES256"}, "expected one of: RS256, PS256"),
         "none.pem": (pem, {"alg": "none"}, "can't sign 'none'"),
         "noise": (os.urandom(40), {}, "holds no private key"),

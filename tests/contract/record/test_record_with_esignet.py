@@ -75,7 +75,8 @@ class Pair(msgspec.Struct):
             codeChallenge=upstream["code_challenge"],
             codeChallengeMethod=upstream["code_challenge_method"],
         )
-        return await self.record.get(f"/auth/callback?{urlencode({'state': upstream['state'], 'code': code})}")
+        answer = {"state": upstream["state"], "code": code, "iss": str(self.esignet.base_url).rstrip("/")}
+        return await self.record.get(f"/auth/callback?{urlencode(answer)}")
 
     async def person(self, scope: str, person: str, *shared: str) -> dict[str, Any]:
         back = await self.sign_in(scope, person, *shared)
