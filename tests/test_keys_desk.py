@@ -1,6 +1,8 @@
 """`janani keys`: three steps of a rotation, and what is printed for a registration."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,4 +39,19 @@ def test_a_key_is_rotated_in_three_steps(
         "keys",
         "show",
     ).startswith("0")
-    assert "There is no client 'nobody'. Clients: verify." in ran(capsys, "keys", "rotate", "nobody")
+    assert "There is no client 'nobody'. Clients: verify, esignet." in ran(capsys, "keys", "rotate", "nobody")
+
+
+def test_the_provider_waits_between_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made_keys: Path
+) -> None:
+    monkeypatch.setenv("JANANI_HOME", str(tmp_path))
+    shutil.copytree(made_keys, tmp_path / "secrets")
+    assert "In five minutes: janani keys rotate esignet --switch" in ran(capsys, "keys", "rotate", "esignet")
+    early = ran(capsys, "keys", "rotate", "esignet", "--switch")
+    assert early.startswith("1 Wait until")
+    os.utime(tmp_path / "secrets" / "esignet.next.pem", (0, 0))
+    assert "esignet signs with" in ran(capsys, "keys", "rotate", "esignet", "--switch")
+    assert "tokens of the old key are still good" in ran(capsys, "keys", "rotate", "esignet", "--finish")
+    os.utime(tmp_path / "secrets" / "esignet.previous.pem", (0, 0))
+    assert "withdrawn" in ran(capsys, "keys", "rotate", "esignet", "--finish")

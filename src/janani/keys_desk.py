@@ -1,8 +1,9 @@
-"""`janani keys`: the signing keys of the relying party's clients, shown, rotated and exported."""
+"""`janani keys`: the signing keys of the relying party's clients and of our eSignet: shown, rotated, exported."""
 
 import base64
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -12,22 +13,28 @@ from rich.console import Console
 from rich.table import Table
 
 from janani import settings as configuration
+from janani.esignet.consent import TOKEN_SECONDS
+from janani.esignet.discovery import KEPT_SECONDS
+from janani.esignet.provider import signing_keys
 from janani.kernel.jose import jwks
+from janani.kernel.keyfiles import BadKeyFile
 from janani.kernel.keyring import KeyRing
 from janani.kernel.problems import RefusesToStart
 from janani.relying import clients
 
-keys = App(name="keys", help="The relying party's signing keys.")
+keys = App(name="keys", help="The signing keys of the relying party's clients, and of our eSignet.")
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
-_Client = Annotated[str, Parameter(help="Name of the client; the first when left out.")]
+_Client = Annotated[str, Parameter(help="Name of the client (the first when left out), or esignet.")]
+PROVIDER = "esignet"
+_SKEW_SECONDS = 60
 
 
 @keys.command
 def show() -> None:
     """Which key of which client signs, which are published beside it, and until when their certificates are good."""
     table = Table(box=None, header_style="bold")
-    for name in ("client", "key", "signs as", "kid", "certificate until"):
+    for name in ("whose", "key", "signs as", "kid", "certificate until"):
         table.add_column(name, overflow="fold")
     for client, ring in _rings().items():
         first, *others = ring.published
@@ -47,18 +54,21 @@ def rotate(
     """Make the next key and publish it; then --switch to it, then --finish. A running service follows by itself."""
     name, ring = _ring(client)
     try:
+        if finish or switch:
+            _not_before(name, ring.previous, TOKEN_SECONDS + _SKEW_SECONDS, "tokens of the old key are still good")
         if finish:
             gone = ring.finish()
             _out.print("The old key is withdrawn." if gone else "There was no old key to withdraw.")
         elif switch:
+            _not_before(name, ring.next, KEPT_SECONDS, "others may still keep the key set without it")
             key = ring.switch()
-            _out.print(f"{name} signs with {key.kid} now. The old key stays published: janani keys rotate --finish")
+            _out.print(f"{name} signs with {key.kid} now. The old key stays published.")
+            _out.print(f"When nothing is signed by it any more: janani keys rotate {name} --finish")
         else:
             key = ring.prepare(datetime.now(UTC))
             _out.print(f"{name} publishes {key.kid} too, and still signs with the old key.")
-            _out.print(
-                f"Make it known to the provider (janani keys export {name} --new), then: janani keys rotate --switch"
-            )
+            known = "In five minutes" if name == PROVIDER else f"Make it known (janani keys export {name} --new), then"
+            _out.print(f"{known}: janani keys rotate {name} --switch")
     except RefusesToStart as error:
         _fail(str(error))
 
@@ -82,7 +92,12 @@ def export(
 def _rings() -> dict[str, KeyRing]:
     try:
         settings = configuration.load()
-        return clients.rings(settings)
+        rings = clients.rings(settings)
+        if settings.esignet.here:
+            if PROVIDER in rings:
+                rings[f"{PROVIDER} (client)"] = rings.pop(PROVIDER)
+            rings[PROVIDER] = signing_keys(settings)
+        return rings
     except (configuration.InvalidSettings, RefusesToStart) as error:
         _fail(str(error))
         raise
@@ -94,6 +109,15 @@ def _ring(name: str) -> tuple[str, KeyRing]:
     if name not in found:
         _fail(f"There is no client {name!r}. Clients: {', '.join(found)}.")
     return name, found[name]
+
+
+def _not_before(name: str, path: Path, seconds: int, why: str) -> None:
+    """Raises BadKeyFile while the provider's key at `path` has not lain there for `seconds`."""
+    if name != PROVIDER or not path.exists():
+        return
+    when = datetime.fromtimestamp(path.stat().st_mtime, UTC) + timedelta(seconds=seconds)
+    if datetime.now(UTC) < when:
+        raise BadKeyFile(f"Wait until {when:%H:%M} UTC: {why}.")
 
 
 def _until(public: dict[str, Any]) -> str:

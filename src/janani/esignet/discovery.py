@@ -12,7 +12,8 @@ from janani.kernel.i18n import LANGUAGES, spoken
 from janani.kernel.jose import jwks
 from janani.settings import Esignet
 
-_OPEN = {"access-control-allow-origin": "*", "cache-control": "public, max-age=300"}
+KEPT_SECONDS = 300
+_OPEN = {"access-control-allow-origin": "*", "cache-control": f"public, max-age={KEPT_SECONDS}"}
 
 
 def authorization_server(options: Esignet) -> dict[str, Any]:
@@ -64,10 +65,11 @@ def openid_provider(options: Esignet, languages: tuple[str, ...]) -> dict[str, A
 
 
 def key_set(idp: Provider) -> dict[str, Any]:
-    """The signing key with its certificate's end as `exp` (reference §7.3)."""
-    certificate = x509.load_der_x509_certificate(base64.b64decode(idp.key.as_dict()["x5c"][0]))
-    keys = jwks(idp.key)
-    keys["keys"][0]["exp"] = int(certificate.not_valid_after_utc.timestamp())
+    """The key that signs, then those of a rotation, each with its certificate's end as `exp` (reference §7.3)."""
+    keys = jwks(*idp.ring.published)
+    for key in keys["keys"]:
+        certificate = x509.load_der_x509_certificate(base64.b64decode(key["x5c"][0]))
+        key["exp"] = int(certificate.not_valid_after_utc.timestamp())
     return keys
 
 

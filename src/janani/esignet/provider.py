@@ -8,12 +8,12 @@ from typing import Any
 
 import asyncpg
 import httpx
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 from litestar.di import NamedDependency
 
 from janani.kernel import postgres
 from janani.kernel.clock import Clock
-from janani.kernel.jose import signing_key
+from janani.kernel.keyring import KeyRing
 from janani.kernel.secrets import secret
 from janani.settings import Esignet, Settings
 
@@ -28,9 +28,14 @@ class Provider:
     clock: Clock
     pool: asyncpg.Pool
     http: httpx.AsyncClient = field(repr=False)
-    key: RSAKey = field(repr=False)
+    ring: KeyRing = field(repr=False)
     pairwise_key: bytes = field(repr=False)
     clients_token: str = field(repr=False)
+
+    @property
+    def key(self) -> RSAKey | ECKey:
+        """The key that signs now; another after a rotation."""
+        return self.ring.current
 
     @property
     def options(self) -> Esignet:
@@ -84,6 +89,12 @@ class Provider:
         )
 
 
+def signing_keys(settings: Settings) -> KeyRing:
+    """The key that signs, and those published beside it in a rotation. Raises MissingSecret, BadKeyFile."""
+    alg = settings.esignet.signing_algorithm
+    return KeyRing(settings.secrets / "esignet.pem", create=settings.sandbox, alg=alg)
+
+
 def open_provider(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx.AsyncClient) -> Provider:
     """The provider over an open pool. Raises MissingSecret in production when a key or secret is not there."""
     create, folder = settings.sandbox, settings.secrets
@@ -92,7 +103,7 @@ def open_provider(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: ht
         clock=clock,
         pool=pool,
         http=http,
-        key=signing_key(folder / "esignet.pem", create=create),
+        ring=signing_keys(settings),
         pairwise_key=secret(folder, "esignet-pairwise", create=create).encode(),
         clients_token=secret(folder, "esignet-clients-token", create=create),
     )
