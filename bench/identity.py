@@ -1,4 +1,4 @@
-"""Signing in with a national ID: whole code flows a second at the provider, and how long the relying party's call takes.
+"""Signing in with a national ID: whole code flows a second at the provider, and how long fetchUserInfo takes.
 
 A flow is oauth-details, send-otp, authenticate, auth-code (with consent asked and given), token, userinfo: six calls
 over HTTP. Provider and relying party run as a process each; the caller is a third, and made its signed assertions
@@ -176,7 +176,7 @@ class Browser:
             **self.bound,
         )
         read = msgspec.json.decode(answer, type=dict[str, msgspec.Raw])
-        assert status == 200 and bytes(read["errors"]) == b"[]", (path, answer)
+        assert (status, bytes(read["errors"])) == (200, b"[]"), (path, answer)
         return read["response"]
 
 
@@ -209,11 +209,12 @@ class Bench:
         left = iter(range(count))
         got: list[tuple[bytes, bytes]] = []
 
-        async def one_after_the_other(browser: Browser) -> None:
+        async def one_after_the_other() -> None:
+            browser = Browser(self)
             for number in left:
                 got.append(await browser.flow(self.assertions.pop(), self.people[number % len(self.people)]))
 
-        took = await _timed([lambda it=Browser(self): one_after_the_other(it) for _ in range(AT_ONCE)])
+        took = await _timed([one_after_the_other] * AT_ONCE)
         tokens = msgspec.json.decode(got[-1][0])
         for token in (tokens["id_token"], tokens["access_token"], got[-1][1].decode()):
             jwt.decode(token, self.keys, algorithms=["RS256"])
