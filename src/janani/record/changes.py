@@ -75,12 +75,18 @@ def check_preconditions(change: Change, current: Current | None) -> None:
         raise FhirProblem(412, "conflict", text)
 
 
-def next_content(change: Change, current: Current | None) -> Resource:
-    """The resource that `change` makes of `current`, without server-set meta. Raises FhirProblem 400, 422."""
-    if change.method == "PATCH" and current is not None and current.body is not None:
-        content = _patched(json_text.decode(current.body), change.patch or [])
-    else:
-        content = dict(change.resource or {})
+def patched(change: Change, current: Current | None) -> Resource:
+    """What the JSON Patch of `change` makes of `current` (which is there). Raises FhirProblem 400, 422."""
+    assert current is not None
+    assert current.body is not None
+    return _patched(json_text.decode(current.body), change.patch or [])
+
+
+def next_content(change: Change, content: Resource) -> Resource:
+    """The resource that `change` stores of `content` (which is used up), without server-set meta.
+
+    Raises FhirProblem 400, 422.
+    """
     if content.get("resourceType") != change.type or (change.method == "PATCH" and content.get("id") != change.id):
         raise FhirProblem(422, "invalid", "A patch may change neither resourceType nor id")
     meta = content.pop("meta", {})

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
@@ -12,6 +13,7 @@ _DATE = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)  # what was done on one visit bears one date
 def span(text: str) -> Range | None:
     """The half-open range [low, high) of a date, dateTime or instant in UTC; None when it is none.
 

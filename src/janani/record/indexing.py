@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct, field
 
 from janani.record import dates, definitions
@@ -73,14 +74,11 @@ class Rows(Struct):
 def rows(resource: Resource, base_url: str) -> Rows:
     """The index rows of `resource`; absolute references below `base_url` are to this store."""
     found = Rows()
-    places = _places(resource["resourceType"])
-    for parameter, steps in _present(resource, places):
+    for write, parameter, steps in _present(resource["resourceType"], tuple(resource)):
         values = _at(resource, steps)
         if values:
-            _WRITERS[parameter.kind](found, parameter, values, base_url)
-    for name in ("tokens", "references", "dates", "strings", "quantities"):
-        setattr(found, name, list(dict.fromkeys(getattr(found, name))))
-    return found
+            write(found, parameter, values, base_url)
+    return Rows(*(list(dict.fromkeys(rows)) for rows in msgspec.structs.astuple(found)))
 
 
 def compartment(resource: Resource, base_url: str) -> list[str]:
@@ -99,8 +97,11 @@ def compartment(resource: Resource, base_url: str) -> list[str]:
 def local_reference(value: Any, base_url: str) -> tuple[str, str] | None:
     """Type and id of a Reference within this store; None for a logical, contained or foreign one."""
     text = value.get("reference") if isinstance(value, dict) else None
-    if not isinstance(text, str):
-        return None
+    return _local(text, base_url) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)  # the resources of one person name her again and again
+def _local(text: str, base_url: str) -> tuple[str, str] | None:
     text = text.removeprefix(f"{base_url}/")
     found = None if "://" in text else _LOCAL.match(text)
     return (found[1], found[2]) if found else None
@@ -113,39 +114,47 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())[:_MAX_STRING]
 
 
+Writer = Callable[[Rows, Parameter, list[Any], str], None]
+Path = tuple[Writer, Parameter, Steps]
+
+
 class _Places(NamedTuple):
     """The search parameters' paths of a type by their first element, so that absent elements cost nothing."""
 
-    always: list[tuple[Parameter, Steps]]
-    named: dict[str, list[tuple[Parameter, Steps]]]
-    choices: list[tuple[str, Parameter, Steps]]
+    always: list[Path]
+    named: dict[str, list[Path]]
+    choices: list[tuple[str, Path]]
 
 
 @cache
 def _places(resource_type: str) -> _Places:
     places = _Places([], {}, [])
     for parameter in definitions.parameters(resource_type).values():
+        if parameter.kind not in _WRITERS:
+            continue
         for steps in parameter.steps:
             name, bracket = steps[0]
+            path = (_WRITERS[parameter.kind], parameter, steps)
             if bracket == "exists":
-                places.always.append((parameter, steps))
+                places.always.append(path)
             elif bracket == "x":
-                places.choices.append((name, parameter, steps))
+                places.choices.append((name, path))
             else:
                 typed = bracket and "=" not in bracket
                 element = name + bracket[0].upper() + bracket[1:] if typed else name
-                places.named.setdefault(element, []).append((parameter, steps))
+                places.named.setdefault(element, []).append(path)
     return places
 
 
-def _present(resource: Resource, places: _Places) -> Iterator[tuple[Parameter, Steps]]:
-    """The paths that may lead somewhere in `resource`."""
-    yield from places.always
-    for element in resource:
-        yield from places.named.get(element, ())
-    for name, parameter, steps in places.choices:
-        if any(element.startswith(name) for element in resource):
-            yield parameter, steps
+@lru_cache(maxsize=2048)  # a programme's resources have few shapes
+def _present(resource_type: str, elements: tuple[str, ...]) -> list[Path]:
+    """The paths that may lead somewhere in a resource with these elements."""
+    places = _places(resource_type)
+    found = list(places.always)
+    for element in elements:
+        found += places.named.get(element, ())
+    found += [path for name, path in places.choices if any(element.startswith(name) for element in elements)]
+    return found
 
 
 def _at(resource: Resource, steps: Steps) -> list[Any]:
@@ -188,22 +197,26 @@ def _children(value: Any, name: str, bracket: str) -> Iterator[Any]:
 
 
 def _tokens(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
+    name = parameter.key
     for value in values:
-        found.tokens.extend(Token(parameter.key, system, code) for system, code in _codes(value))
+        found.tokens += [Token(name, system, code) for system, code in _codes(value)]
 
 
-def _codes(value: Any) -> Iterator[tuple[str | None, str]]:
+def _codes(value: Any) -> list[tuple[str | None, str]]:
     if isinstance(value, bool):
-        yield None, "true" if value else "false"
-    elif isinstance(value, str):
-        yield None, value
-    elif isinstance(value, dict):
-        if isinstance(value.get("coding"), list):
-            for coding in value["coding"]:
-                yield from _codes(coding)
-        code = value.get("code") or value.get("value")
-        if isinstance(code, str):
-            yield value.get("system") or "", code
+        return [(None, "true" if value else "false")]
+    if isinstance(value, str):
+        return [(None, value)]
+    if not isinstance(value, dict):
+        return []
+    found: list[tuple[str | None, str]] = []
+    if isinstance(value.get("coding"), list):
+        for coding in value["coding"]:
+            found += _codes(coding)
+    code = value.get("code") or value.get("value")
+    if isinstance(code, str):
+        found.append((value.get("system") or "", code))
+    return found
 
 
 def _references(found: Rows, parameter: Parameter, values: list[Any], base_url: str) -> None:
@@ -217,7 +230,7 @@ def _references(found: Rows, parameter: Parameter, values: list[Any], base_url: 
             found.references.append(Reference(parameter.key, "", url))
         if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
             name = f"{parameter.key}:identifier"
-            found.tokens.extend(Token(name, system, code) for system, code in _codes(value["identifier"]))
+            found.tokens += [Token(name, system, code) for system, code in _codes(value["identifier"])]
 
 
 def _dates(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
@@ -269,7 +282,7 @@ def _uris(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) 
     found.tokens.extend(Token(parameter.key, None, value) for value in values if isinstance(value, str))
 
 
-_WRITERS = {
+_WRITERS: dict[str, Writer] = {
     "token": _tokens,
     "reference": _references,
     "date": _dates,

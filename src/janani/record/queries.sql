@@ -2,13 +2,18 @@
 -- Two requests with the same conditional criteria take turns, so that neither creates what the other just did.
 select pg_advisory_xact_lock(k) from unnest(:locks::bigint[]) as k;
 
--- name: match_identifiers(places, names, systems, codes, patient)
+-- name: match_tokens(places, names, systems, codes, patient)
 -- Resolves every criterion of the form Type?identifier=system|value of a bundle at once: at most 2 matches count.
-select w.place::int as place, r.type, r.id
+select w.place::int as place, f.type, f.id
 from unnest(:places::int[], :names::text[], :systems::text[], :codes::text[]) as w (place, name, system, code)
-join token t on t.name = w.name and t.code = w.code and t.system = w.system
-join resource r on r.key = t.key and not r.deleted
-where :patient::text is null or r.compartment @> array[:patient::text];
+cross join lateral (
+    select r.type, r.id
+    from token t
+    join resource r on r.key = t.key and not r.deleted
+    where t.name = w.name and t.code = w.code and t.system = w.system
+        and (:patient::text is null or r.compartment @> array[:patient::text])
+    limit 2
+) f;
 
 -- name: lock_resources(types, ids)
 -- The rows a bundle will change, locked in one order so that bundles don't wait for each other in a circle.

@@ -27,6 +27,7 @@ _MODIFIERS = {
     "reference": {"identifier"},
     "uri": {"below"},
 }
+_EXACT = re.compile(r"([A-Z][A-Za-z]+)\?(identifier|_tag)=([^|,\\&]*)\|([^|,\\&]*[^|,\\&\s][^|,\\&]*)")
 _IGNORED = {"_format", "_pretty", "_total", "_summary", "_elements", "_count", "_sort", "_include", "_revinclude"}
 
 
@@ -102,6 +103,16 @@ def identifier_of(query: Query) -> tuple[str, str] | None:
         return None
     system, bar, code = split_token(only.values[0])
     return (system, code) if bar and code else None
+
+
+def exact_token(criterion: str) -> tuple[str, str, str] | None:
+    """Index name, system and code of a canonical criterion "Type?identifier=system|value" (or `_tag`); else None.
+
+    What has escapes or several values in it is left to `criteria` and `identifier_of`.
+    """
+    found = _EXACT.fullmatch(criterion)
+    known = definitions.types().get(found[1], {}) if found else {}
+    return (f"{found[1]}.{found[2]}", found[3], found[4]) if found and found[2] in known else None
 
 
 def split_token(value: str) -> tuple[str, bool, str]:

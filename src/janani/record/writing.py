@@ -18,7 +18,7 @@ from janani.record.access import Validator
 from janani.record.changes import Change, Done, Resource
 from janani.record.matching import Statement
 from janani.record.problems import FhirProblem, Invalid, Issue
-from janani.record.query import Query
+from janani.record.references import Links
 from janani.record.store import Current, Version
 
 Name = tuple[str, str]
@@ -50,38 +50,42 @@ class Writer(Struct):
 
         Raises FhirProblem: 400 (bad reference, same resource twice), 404, 410, 412, Invalid (422).
         """
-        inside = await self._resolve(wanted)
+        sent = [None if change.resource is None else json_text.encode(change.resource) for change in wanted]
+        inside = await self._resolve(wanted, {text for body in sent if body for text in references.conditional(body)})
         current = await self._lock(wanted)
-        contents = [self._content(change, current, inside) for change in wanted]
+        contents = [self._content(change, body, current, inside) for change, body in zip(wanted, sent, strict=True)]
         self._validate(wanted, contents)
-        versions, done = self._decide(wanted, contents, current)
+        digests = [_digest(body) for body in sent]
+        versions, done = self._decide(wanted, contents, digests, current)
         await self._check_references(wanted, versions, current)
         await store.save(self.connection, [version for version in versions if version is not None], self.now)
-        await self._note_sent(wanted, versions, current)
+        await self._note_sent(wanted, versions, digests, current)
         return done
 
     async def _note_sent(
-        self, wanted: Sequence[Change], versions: Sequence[Version | None], current: dict[Name, Current]
+        self,
+        wanted: Sequence[Change],
+        versions: Sequence[Version | None],
+        digests: Sequence[str | None],
+        current: dict[Name, Current],
     ) -> None:
         """Remembers the words of those who said again, otherwise, what is stored already."""
         again = {}
-        for change, version in zip(wanted, versions, strict=True):
+        for change, version, digest in zip(wanted, versions, digests, strict=True):
             before = current.get((change.type, change.id))
-            if version is None and before is not None and change.method == "PUT" and before.sent != _sent(change):
-                again[before.key] = _sent(change)
+            if version is None and before is not None and change.method == "PUT" and before.sent != digest:
+                again[before.key] = digest
         if again:
             await store.queries.note_sent(self.connection, keys=list(again), digests=list(again.values()))
 
-    async def _resolve(self, wanted: Sequence[Change]) -> "Links":
-        """Gives every change its id, and every placeholder and conditional reference its target."""
-        written = {text for change in wanted for text in references.conditional(change.resource)}
+    async def _resolve(self, wanted: Sequence[Change], written: set[str]) -> Links:
+        """Gives every change its id, and every placeholder and conditional reference (`written`) its target."""
         urls = {references.canonical(url): url for url in (*written, *(c.criteria for c in wanted if c.criteria))}
-        queries = {key: query.criteria(url) for key, url in urls.items()}
-        matches = await self._matches(queries)
+        matches = await self._matches(urls)
         # What is there is locked as a row. What is not is looked for again under a lock: nobody creates it meanwhile.
         absent = {key for key, names in matches.items() if not names}
         await self._lock_names({*absent, *(f"{change.type}/{change.id}" for change in wanted if change.id)})
-        matches |= await self._matches({key: queries[key] for key in absent})
+        matches |= await self._matches({key: urls[key] for key in absent})
         leaving = _resolve_deletes(wanted, matches)
         matches = {key: [name for name in names if name not in leaving] for key, names in matches.items()}
         made = _resolve_writes(wanted, matches, self.new_id)
@@ -96,28 +100,31 @@ class Writer(Struct):
         if locks:
             await store.queries.lock_criteria(self.connection, locks=locks)
 
-    async def _matches(self, queries: dict[str, Query]) -> dict[str, list[Name]]:
-        """What each criterion finds: identifiers all at once, other searches one by one (they are rare)."""
-        found: dict[str, list[Name]] = {key: [] for key in queries}
-        simple = {
-            key: identifier for key, one in queries.items() if (identifier := query.identifier_of(one)) is not None
-        }
-        if simple:
-            keys = list(simple)
-            rows = store.queries.match_identifiers(
+    async def _matches(self, urls: dict[str, str]) -> dict[str, list[Name]]:
+        """What each criterion (by its canonical text) finds: identifiers all at once, others one by one (rare)."""
+        found: dict[str, list[Name]] = {key: [] for key in urls}
+        exact = {key: token for key in urls if (token := query.exact_token(key)) is not None}
+        for key in urls.keys() - exact.keys():
+            asked = query.criteria(urls[key])
+            one = query.identifier_of(asked)
+            if one is not None:
+                exact[key] = (f"{asked.type}.identifier", *one)
+                continue
+            statement = Statement(self.patient, self.base_url)
+            sql = f"select r.type, r.id from resource r where {statement.matches(asked)} limit 2"  # noqa: S608
+            found[key] = [(row["type"], row["id"]) for row in await self.connection.fetch(sql, *statement.values)]
+        if exact:
+            keys = list(exact)
+            rows = store.queries.match_tokens(
                 self.connection,
                 places=list(range(len(keys))),
-                names=[f"{queries[key].type}.identifier" for key in keys],
-                systems=[simple[key][0] for key in keys],
-                codes=[simple[key][1] for key in keys],
+                names=[exact[key][0] for key in keys],
+                systems=[exact[key][1] for key in keys],
+                codes=[exact[key][2] for key in keys],
                 patient=self.patient,
             )
             async for row in rows:
                 found[keys[row["place"]]].append((row["type"], row["id"]))
-        for key in queries.keys() - simple.keys():
-            statement = Statement(self.patient, self.base_url)
-            sql = f"select r.type, r.id from resource r where {statement.matches(queries[key])} limit 2"  # noqa: S608
-            found[key] = [(row["type"], row["id"]) for row in await self.connection.fetch(sql, *statement.values)]
         return found
 
     async def _lock(self, wanted: Sequence[Change]) -> dict[Name, Current]:
@@ -128,7 +135,9 @@ class Writer(Struct):
                 raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {current.type}/{current.id} is not known")
         return found
 
-    def _content(self, change: Change, current: dict[Name, Current], inside: "Links") -> Resource | None:
+    def _content(
+        self, change: Change, body: bytes | None, current: dict[Name, Current], inside: Links
+    ) -> Resource | None:
         """What `change` would store, with references resolved; None when it stores nothing."""
         before = current.get((change.type, change.id))
         if change.absent and change.method == "DELETE":
@@ -137,9 +146,10 @@ class Writer(Struct):
         if change.method == "DELETE" or (change.method == "POST" and change.found):
             return None
         unknown: set[str] = set()
-        content: Resource = references.rewritten(
-            changes.next_content(change, before), inside.full_urls, inside.conditional, unknown
-        )
+        if body is None:
+            body = json_text.encode(changes.patched(change, before))
+        linked = inside.rewritten(body, unknown)
+        content = changes.next_content(change, json_text.decode(linked))
         if unknown:
             text = (
                 f"HAPI-0541: Unable to satisfy placeholder ID {min(unknown)} found in resource of type: {change.type}"
@@ -161,22 +171,28 @@ class Writer(Struct):
             raise Invalid(issues)
 
     def _decide(
-        self, wanted: Sequence[Change], contents: Sequence[Resource | None], current: dict[Name, Current]
+        self,
+        wanted: Sequence[Change],
+        contents: Sequence[Resource | None],
+        digests: Sequence[str | None],
+        current: dict[Name, Current],
     ) -> tuple[list[Version | None], list[Done]]:
         versions, done = [], []
-        for change, content in zip(wanted, contents, strict=True):
+        for change, content, digest in zip(wanted, contents, digests, strict=True):
             before = current.get((change.type, change.id))
             if change.method == "DELETE":
                 version, result = _deleted(change, before, self.now)
             elif content is None or (before is not None and changes.same_content(content, before)):
                 version, result = None, _unchanged(change, before)
             else:
-                version, result = self._written(change, content, before)
+                version, result = self._written(change, content, digest, before)
             versions.append(version)
             done.append(result)
         return versions, done
 
-    def _written(self, change: Change, content: Resource, before: Current | None) -> tuple[Version, Done]:
+    def _written(
+        self, change: Change, content: Resource, digest: str | None, before: Current | None
+    ) -> tuple[Version, Done]:
         number = 1 if before is None else before.version + 1
         resource = changes.stamped(content, number, self.now)
         body, compartment = json_text.encode(resource), indexing.compartment(resource, self.base_url)
@@ -189,7 +205,7 @@ class Writer(Struct):
             compartment=compartment,
             rows=indexing.rows(resource, self.base_url),
             key=None if before is None else before.key,
-            sent=_sent(change),
+            sent=digest,
         )
         status = 201 if before is None or before.deleted else 200
         return version, Done(status, change.type, change.id, number, self.now, body, patients=tuple(compartment))
@@ -230,18 +246,9 @@ class Writer(Struct):
             raise FhirProblem(409, "conflict", text)
 
 
-class Links(Struct, frozen=True):
-    """Targets ("Type/id") of the full URLs of a bundle's entries and of conditional references."""
-
-    full_urls: dict[str, str]
-    conditional: dict[str, str]
-
-
-def _sent(change: Change) -> str | None:
-    """24 hex digits of SHA-256 of the resource's JSON as it came, blanks aside; None after a patch."""
-    if change.resource is None:
-        return None
-    return hashlib.sha256(json_text.encode(change.resource)).hexdigest()[:24]
+def _digest(body: bytes | None) -> str | None:
+    """24 hex digits of SHA-256 of a resource's JSON as it came, blanks aside; None for none (a patch)."""
+    return None if body is None else hashlib.sha256(body).hexdigest()[:24]
 
 
 def _resolve_deletes(wanted: Sequence[Change], matches: dict[str, list[Name]]) -> set[Name]:

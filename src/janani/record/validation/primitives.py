@@ -15,6 +15,7 @@ _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))"
 _WHOLE_DAY = r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _URN = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+")
+_UNBROKEN = re.compile(r"[^ \t\r\n]+").fullmatch
 _UUID = r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 Test = Callable[[Any], bool]
@@ -53,7 +54,7 @@ def _text(value: Any) -> bool:
 
 
 def _uri(value: Any) -> bool:
-    if type(value) is not str or not value or any(c in value for c in " \t\r\n"):
+    if type(value) is not str or _UNBROKEN(value) is None:
         return False
     return not value.startswith(("urn:uuid:", "urn:oid:")) or _URN.fullmatch(value) is not None
 

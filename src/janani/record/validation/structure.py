@@ -7,6 +7,7 @@ what is missing, then the invariants.
 from collections.abc import Callable
 from typing import Any
 
+from janani.record import json_text
 from janani.record.validation import narrative
 from janani.record.validation.context import Check, Context, Path, target_type
 from janani.record.validation.fhirpath import Test
@@ -14,6 +15,8 @@ from janani.record.validation.model import MANY, Element, Rule, Type, choice_nam
 from janani.record.validation.primitives import EXPECTED, TESTS
 from janani.record.validation.terminology import ValueSet
 
+_CODED = frozenset({"CodeableConcept", "Coding"})
+_MOST_REMEMBERED = 4096
 Field = Callable[[Any, dict[str, Any], Path, Context], None]
 Compiled = tuple[Test, Rule]
 
@@ -130,7 +133,29 @@ class Structure:
             checks.append(bound(values, "error"))
         if compiled := self.rules(element.rules):
             checks.append(rules_check(compiled))
-        return checks[0] if len(checks) == 1 else _all(checks)
+        check = checks[0] if len(checks) == 1 else _all(checks)
+        return _remembered(check) if kind in _CODED else check
+
+
+def _remembered(check: Check) -> Check:
+    """`check`, spared a value that was found good before: a programme's codes are the same in every resource.
+
+    Only what stands for itself is remembered: no extension, no text (it may say something of a person).
+    """
+    good: set[bytes] = set()
+
+    def run(value: Any, path: Path, context: Context) -> None:
+        key = json_text.encode(value)
+        if key in good:
+            return
+        before = len(context.issues)
+        check(value, path, context)
+        if len(context.issues) == before and b'"extension"' not in key and b'"text"' not in key:
+            if len(good) >= _MOST_REMEMBERED:
+                good.clear()
+            good.add(key)
+
+    return run
 
 
 def _nothing(_value: Any, _owner: Any, _path: Path, _context: Context) -> None:
