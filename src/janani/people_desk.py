@@ -1,9 +1,11 @@
-"""`janani people`: what the sandbox does for the people of its identity system."""
+"""`janani people`: the people of the identity system, and what the sandbox does for them."""
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -13,16 +15,37 @@ from rich.console import Console
 
 from janani import settings as configuration
 from janani.esignet.card import card_text
-from janani.esignet.people import normal_number
+from janani.esignet.identity import normal_number
+from janani.esignet.people_file import Loaded
+from janani.esignet.people_file import load as load_file
 from janani.esignet.provider import SQL
+from janani.kernel import postgres
 from janani.kernel.clock import system_clock
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.kernel.jose import signing_key
 from janani.kernel.problems import RefusesToStart
 from janani.settings import Settings
 
-people = App(name="people", help="The people of the sandbox's identity system.")
-_err = Console(stderr=True, highlight=False)
+people = App(name="people", help="The people of the identity system.")
+_out, _err = Console(highlight=False), Console(stderr=True, highlight=False)
+T = TypeVar("T")
+
+
+@people.command
+def load(file: Annotated[Path, Parameter(help="YAML, JSON, or JSON Lines (.jsonl).")], /) -> None:
+    """Store the people of a file, all or none. The same file again changes nothing."""
+    found = _run(lambda settings: _load(settings, file))
+    _out.print(f"{found.people} people are in the identity system; {found.changed} of them are new or changed.")
+
+
+@people.command
+def revoke(
+    number: Annotated[str, Parameter(help="A VID, NIC or other alias; never the identity number itself.")], /
+) -> None:
+    """Withdraw a number: from now on nobody signs in with it. It can't be given to anyone else."""
+    if _run(lambda settings: _revoke(settings, number)) is None:
+        _fail("This is nobody's alias.")
+    _out.print("Revoked.")
 
 
 @people.command
@@ -33,31 +56,38 @@ def qr(
     out: Annotated[Path | None, Parameter(help="Write the code as SVG there; else its text is printed.")] = None,
 ) -> None:
     """Issue the signed QR code of a person's card, as MOSIP prints it."""
-    try:
-        settings = configuration.load()
-        if not settings.sandbox:
-            _fail("Cards are issued in the sandbox only; in production the identity authority prints them.")
-        text = asyncio.run(_card(settings, national_id))
-    except (configuration.InvalidSettings, RefusesToStart) as error:
-        _fail(str(error))
-        raise
+    text = _run(lambda settings: _card(settings, national_id))
     if out is None:
         print(text)
         return
     segno.make(text, error="l", micro=False, boost_error=False).save(str(out), kind="svg", scale=4, border=4)
 
 
-async def _card(settings: Settings, number: str) -> str:
-    dsn = settings.database.dsn or EmbeddedPostgres(settings.folder / "postgres").dsn
+def _run(ask: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """What the coroutine `ask(settings)` gives; a refusal is one red line (or one a fault) and exit 1."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=5, server_settings={"search_path": "esignet"})
-    except (OSError, asyncpg.PostgresError, TimeoutError):
-        _fail("The database does not answer. Start everything with `janani up`, then ask again.")
+        return asyncio.run(ask(configuration.load()))
+    except (configuration.InvalidSettings, RefusesToStart) as error:
+        _fail(str(error))
         raise
-    try:
-        row = await SQL.person_by_number(connection, number=normal_number(number))
-    finally:
-        await connection.close()
+
+
+async def _load(settings: Settings, file: Path) -> Loaded:
+    async with _pool(settings) as pool:
+        return await load_file(pool, file, system_clock())
+
+
+async def _revoke(settings: Settings, number: str) -> int | None:
+    async with _pool(settings) as pool:
+        person: int | None = await SQL.revoke_alias(pool, number=normal_number(number), now=system_clock())
+        return person
+
+
+async def _card(settings: Settings, number: str) -> str:
+    if not settings.sandbox:
+        _fail("Cards are issued in the sandbox only; in production the identity authority prints them.")
+    async with _pool(settings) as pool:
+        row = await SQL.person_by_number(pool, number=normal_number(number), now=system_clock())
     if row is None:
         _fail("The identity system knows nobody under this number.")
     return card_text(
@@ -68,6 +98,21 @@ async def _card(settings: Settings, number: str) -> str:
     )
 
 
+@contextlib.asynccontextmanager
+async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    """The identity provider's database, migrated."""
+    dsn = settings.database.dsn or EmbeddedPostgres(settings.folder / "postgres").dsn
+    try:
+        pool = await postgres.open_pool(dsn, "esignet", max_size=1)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        _fail("The database does not answer. Start everything with `janani up`, then ask again.")
+        raise
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
 def _fail(text: str) -> None:
-    _err.print(text, style="red", soft_wrap=True)
+    _err.print(text, style="red", soft_wrap=True, markup=False)
     sys.exit(1)

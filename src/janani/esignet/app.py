@@ -19,6 +19,7 @@ from janani.esignet import (
     demo,
     details,
     discovery,
+    identities,
     otp,
     page,
     pushed,
@@ -27,7 +28,7 @@ from janani.esignet import (
 )
 from janani.esignet.audit import note_refusal
 from janani.esignet.incoming import Http, csrf_answer
-from janani.esignet.people import load_demo_people
+from janani.esignet.people_file import load_demo_people
 from janani.esignet.problems import EsignetProblem, render, render_unforeseen
 from janani.esignet.provider import SQL, Idp, Provider, open_provider
 from janani.kernel import postgres
@@ -64,6 +65,9 @@ HANDLERS = (
     consent.auth_code,
     tokens.token,
     userinfo.userinfo,
+    identities.create_identity,
+    identities.update_identity,
+    identities.get_identity,
     page.authorize,
     page.authorize_script,
     page.authorize_style,
@@ -82,7 +86,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         try:
             app.state.idp = open_provider(settings, clock, pool, http)
             if settings.sandbox:
-                await load_demo_people(pool, programmes.folder(settings.programme))
+                await load_demo_people(pool, programmes.folder(settings.programme), clock())
                 await demo.register_reference_client(app.state.idp)
             else:
                 await demo.refuse_demo_data(app.state.idp)

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from janani.esignet.consent import consent_action
 from janani.esignet.envelope import Fault, success
+from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
 from janani.esignet.otp import Verdict, judge, lock, lock_end, unlocked_person
-from janani.esignet.people import normal_number
 from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, Idp, Provider, Row
 from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from janani.esignet.delivery import deliver
 from janani.esignet.envelope import Fault, success
+from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
-from janani.esignet.people import masked_email, masked_phone, normal_number
+from janani.esignet.people import masked_email, masked_phone
 from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, Idp, Provider, Row
 from janani.esignet.vocabulary import CHANNELS
@@ -98,7 +99,7 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
 
 async def unlocked_person(idp: Provider, number: str) -> Row:
     """The person with this number. Raises Refused `invalid_individual_id` or `individual_id_blocked`."""
-    person = await SQL.person_by_number(idp.pool, number=number)
+    person = await SQL.person_by_number(idp.pool, number=number, now=idp.now())
     if person is None:
         raise Refused("invalid_individual_id")
     if person["locked_until"] and person["locked_until"] > idp.now():

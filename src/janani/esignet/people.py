@@ -1,86 +1,11 @@
-"""The identity system: people, their numbers, what of them a claim says, and their pairwise subject."""
+"""What of a person a relying party is told: claims, masked addresses, and the pairwise subject."""
 
 import hashlib
 import hmac
-from pathlib import Path
-from typing import Annotated, Any
-
-import asyncpg
-import msgspec
-from msgspec import Meta, Struct
+from typing import Any
 
 from janani.esignet.envelope import base64url
-from janani.esignet.provider import SQL
 from janani.esignet.vocabulary import three_letters
-from janani.programmes import read_yaml
-
-Text = str | dict[str, str]
-"""One text (English) or texts by three-letter language."""
-Number = Annotated[str, Meta(pattern=r"^[0-9]{5,19}$")]
-BirthDate = Annotated[str, Meta(pattern=r"^[0-9]{4}/[0-9]{2}/[0-9]{2}$")]
-
-
-class Identity(Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A person as the identity system keeps them (reference §10.1). `dateOfBirth` is `YYYY/MM/DD`."""
-
-    individual_id: Number
-    full_name: Text
-    gender: Text
-    date_of_birth: BirthDate
-    locality: Text
-    region: Text
-    country: Text
-    postal_code: str
-    given_name: Text | None = None
-    family_name: Text | None = None
-    middle_name: Text | None = None
-    nick_name: Text | None = None
-    preferred_username: Text | None = None
-    street_address: Text | None = None
-    encoded_photo: str = ""
-    email: str = ""
-    phone: str = ""
-    preferred_lang: str | None = None
-    locale: str | None = None
-    zone_info: str | None = None
-    # Factors this provider does not offer; read, so that identities made for eSignet load, and never stored.
-    pin: str | None = None
-    password: str | None = None
-    aliases: list[str] = []
-
-
-class People(Struct, forbid_unknown_fields=True):
-    """The file `demo/people.yaml` of a programme."""
-
-    people: list[Identity]
-
-
-async def load_demo_people(pool: asyncpg.Pool, programme: Path) -> int:
-    """Stores the people of a programme's `demo/people.yaml`, if it has one; how many. Twice does no harm.
-
-    Raises ProgrammeFault with file and line when the file is wrong.
-    """
-    path = programme / "demo" / "people.yaml"
-    if not path.is_file():
-        return 0
-    people: list[Identity] = read_yaml(path, People).people
-    stored = [msgspec.structs.replace(person, pin=None, password=None, aliases=[]) for person in people]
-    aliases = [(normal_number(alias), person.individual_id) for person in people for alias in person.aliases]
-    async with pool.acquire() as connection, connection.transaction():
-        await SQL.save_people(
-            connection,
-            individual_ids=[person.individual_id for person in people],
-            identities=[msgspec.json.encode(person).decode() for person in stored],
-        )
-        await SQL.save_aliases(
-            connection, aliases=[alias for alias, _ in aliases], individual_ids=[number for _, number in aliases]
-        )
-    return len(people)
-
-
-def normal_number(typed: str) -> str:
-    """A number as it is looked up: capitals, no blanks, no hyphens (`96574 1234v` is `965741234V`)."""
-    return "".join(typed.split()).replace("-", "").upper()
 
 
 def pairwise_subject(key: bytes, relying_party_id: str, individual_id: str) -> str:
@@ -153,7 +78,7 @@ def _claim(claim: str, identity: dict[str, Any], typed_number: str, languages: l
     return {claim: value} if value else {}
 
 
-def _localised(name: str, text: Text | None, languages: list[str]) -> dict[str, str]:
+def _localised(name: str, text: str | dict[str, str] | None, languages: list[str]) -> dict[str, str]:
     texts = {"eng": text} if isinstance(text, str) else text or {}
     if len(languages) == 1:
         return {name: texts[languages[0]]} if texts.get(languages[0]) else {}

@@ -1,25 +1,78 @@
--- name: save_people(individual_ids, identities)!
--- Demo people at start: one statement for all, the same again changes nothing but the record itself.
-insert into person (individual_id, identity, demo)
-select p.individual_id, p.identity::jsonb, true
-from unnest(:individual_ids::text[], :identities::text[]) as p (individual_id, identity)
-on conflict (individual_id) do update set identity = excluded.identity, demo = true;
+-- name: save_people(individual_ids, identities, demo, now)$
+-- Many people at once. Those already as they'd be written are left alone; how many were not.
+with saved as (
+    insert into person (individual_id, identity, demo, updated_at)
+    select p.individual_id, p.identity::jsonb, :demo, :now::timestamptz
+    from unnest(:individual_ids::text[], :identities::text[]) as p (individual_id, identity)
+    on conflict (individual_id) do update
+    set identity = excluded.identity, demo = person.demo or excluded.demo, updated_at = excluded.updated_at
+    where person.identity <> excluded.identity or person.demo is distinct from (person.demo or excluded.demo)
+    returning 1
+)
+select count(*) from saved;
 
--- name: save_aliases(aliases, individual_ids)!
-insert into person_alias (alias, person_id)
-select a.alias, p.id
-from unnest(:aliases::text[], :individual_ids::text[]) as a (alias, individual_id)
+-- name: save_aliases(aliases, kinds, expiries, revoked, individual_ids, now)!
+-- Other numbers of people. One that is another's is left with its owner (`taken_numbers` names it first), and what
+-- was revoked stays so.
+insert into person_alias as known (alias, person_id, kind, expires_at, revoked_at)
+select a.alias, p.id, a.kind, a.expires_at, case when a.revoked then :now::timestamptz end
+from unnest(:aliases::text[], :kinds::text[], :expiries::timestamptz[], :revoked::boolean[], :individual_ids::text[])
+     as a (alias, kind, expires_at, revoked, individual_id)
 join person p using (individual_id)
-on conflict (alias) do update set person_id = excluded.person_id;
+on conflict (alias) do update
+set kind = excluded.kind, expires_at = excluded.expires_at,
+    revoked_at = coalesce(known.revoked_at, excluded.revoked_at)
+where known.person_id = excluded.person_id;
 
--- name: person_by_number(number)^
--- A person by the identity number or any alias; the identity number wins.
+-- name: taken_numbers(aliases, individual_ids)
+-- Aliases that are somebody else's number, and identity numbers that are somebody's alias.
+select a.alias as number
+from unnest(:aliases::text[], :individual_ids::text[]) as a (alias, individual_id)
+where exists (select from person p where p.individual_id = a.alias and a.alias <> a.individual_id)
+   or exists (
+       select from person_alias k join person p on p.id = k.person_id
+       where k.alias = a.alias and p.individual_id <> a.individual_id
+   )
+union
+select k.alias
+from person_alias k join person p on p.id = k.person_id
+where k.alias = any(:individual_ids::text[]) and p.individual_id <> k.alias;
+
+-- name: add_person(individual_id, identity, now)$
+-- Null when the number is taken, as anybody's number or alias.
+insert into person (individual_id, identity, updated_at)
+select :individual_id, :identity::jsonb, :now::timestamptz
+where not exists (select from person_alias where alias = :individual_id)
+on conflict (individual_id) do nothing
+returning id;
+
+-- name: merge_person(identity, now, individual_id)$
+-- What is sent replaces what is kept, field by field.
+update person set identity = identity || :identity::jsonb, updated_at = :now
+where individual_id = :individual_id
+returning id;
+
+-- name: aliases_of(person_id)
+select alias, kind, expires_at, revoked_at from person_alias where person_id = :person_id order by alias;
+
+-- name: revoke_alias(number, now)$
+-- From now on nobody signs in with it. Null when it is nobody's.
+update person_alias set revoked_at = coalesce(revoked_at, :now::timestamptz) where alias = :number returning person_id;
+
+-- name: person_by_number(number, now)^
+-- A person by the identity number or any alias that is in force; the identity number wins.
 select p.id, p.individual_id, p.identity, p.locked_until
 from person p
 where p.individual_id = :number
-   or p.id = (select a.person_id from person_alias a where a.alias = :number)
+   or p.id = (
+       select a.person_id from person_alias a
+       where a.alias = :number and a.revoked_at is null and (a.expires_at is null or a.expires_at > :now)
+   )
 order by p.individual_id = :number desc
 limit 1;
+
+-- name: person_by_individual_id(individual_id)^
+select id, identity from person where individual_id = :individual_id;
 
 -- name: person_by_id(id)^
 select id, individual_id, identity, locked_until from person where id = :id;
