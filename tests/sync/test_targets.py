@@ -128,11 +128,23 @@ async def test_a_number_that_came_late_makes_two_patients_one(world: World) -> N
 @pytest.mark.parametrize(
     ("status", "text", "expected"),
     [
-        (409, "HAPI-0823: The operation has failed with a version constraint failure", Verdict.CONTESTED),
-        (409, "HAPI-0825: The operation has failed with a unique index constraint failure", Verdict.CONTESTED),
+        (409, "HAPI-0550: HAPI-0823: The operation has failed with a version constraint failure", Verdict.CONTESTED),
+        (
+            409,
+            "HAPI-0550: HAPI-0824: The operation has failed with a unique index constraint failure",
+            Verdict.CONTESTED,
+        ),
         (400, "HAPI-0389: Failed to call access method: deadlock detected", Verdict.CONTESTED),
-        (412, "HAPI-0989: Trying to update with a version that is not the latest", Verdict.CONTESTED),
-        (412, "HAPI-0958: Failed to UPDATE resource with match URL because this search matched 2", Verdict.AMBIGUOUS),
+        (
+            409,
+            "HAPI-0550: HAPI-0989: Trying to update Patient/1/_history/2 but this is not the current version",
+            Verdict.CONTESTED,
+        ),
+        (
+            412,
+            'Failed to UPDATE resource with match URL "Patient?" because this search matched 2 resources',
+            Verdict.AMBIGUOUS,
+        ),
         (412, "HAPI-2207: Invalid match URL - Multiple resources match this search", Verdict.AMBIGUOUS),
         (404, "HAPI-1091: Invalid match URL - No resources match this search", Verdict.REFUSED),
         (400, "HAPI-1094: Resource Organization/1 not found, specified in path", Verdict.REFUSED),
@@ -146,8 +158,13 @@ def test_what_an_answer_means(status: int, text: str, expected: Verdict) -> None
     assert verdicts.verdict(FhirError(status, [Issue(diagnostics=text)])) is expected
 
 
+DANGLING = (
+    "Unable to delete Encounter/5 because at least one resource has a reference to this resource. First reference"
+)
+
+
 def test_a_reason_never_quotes_the_record() -> None:
-    error = FhirError(409, [Issue(code="conflict", diagnostics="HAPI-0550: Unable to delete Encounter/5 of Kamala")])
+    error = FhirError(409, [Issue(code="conflict", diagnostics=f"HAPI-0550: HAPI-0515: {DANGLING} Kamala")])
     assert verdicts.reason(error) == ("something else in the record refers to what is to be deleted (409): conflict")
 
 

@@ -11,11 +11,18 @@ from janani.clients.fhir import FhirError, Issue
 
 _AWAY = {0, 401, 403, 408, 425, 429, 502, 503, 504}
 _CONTESTED = {409, 412}
-# Seen in HAPI's public threads: 2207 (pull request 4283: several match one URL, 412) and 0550 around 0825 (issue 6900:
-# a client-assigned id, 409). The other numbers are unconfirmed; where they differ, status and words decide.
-_MANY = re.compile(r"HAPI-(0958|0962|0969|1092|2207)\b|multiple resources match", re.IGNORECASE)
-_RACE = re.compile(r"HAPI-(0823|0824|0825|0826|0989)\b|deadlock|could not serialize|lock timeout", re.IGNORECASE)
-_DANGLING = re.compile(r"HAPI-0550: Unable to delete", re.IGNORECASE)
+# Numbers as HAPI's public sources have them (hapi-fhir, storage and JPA): 0958 and 0962 conditional create and delete,
+# 0972 patch, 1092 and 2207 references by search in a transaction, each with several matches (412); 0823 to 0827 and
+# 0989 a version or name that another writer took (409), wrapped in 0549 or 0550; 0515 a delete refused for what refers
+# to it (409); 1094 and 1096 a reference to what is not there or deleted (400); 1091 a reference by search that finds
+# nobody (404); 0929 content that does not answer to its own conditional URL (400).
+_MANY = re.compile(
+    r"HAPI-(0958|0962|0972|1092|2207)\b|multiple resources match|because this search matched \d+ resources",
+    re.IGNORECASE,
+)
+_RACE = re.compile(r"HAPI-(0549|082[3-7]|0989)\b|deadlock|could not serialize|lock timeout", re.IGNORECASE)
+_DANGLING = re.compile(r"HAPI-0515\b|unable to delete \S+ because at least one resource has a reference", re.IGNORECASE)
+_UNKNOWN = re.compile(r"HAPI-(1091|1094|1096)\b")
 
 
 class Verdict(Enum):
@@ -49,6 +56,8 @@ def reason(error: FhirError) -> str:
         return f"several resources of the record answer to one of her identifiers ({error.status}): {said}"
     if _DANGLING.search(detail(error.issues)):
         return f"something else in the record refers to what is to be deleted ({error.status}): {said}"
+    if _UNKNOWN.search(detail(error.issues)):
+        return f"it refers to something that is not in the record ({error.status}): {said}"
     if verdict(error) is Verdict.CONTESTED:
         return f"the record was changed by others at the same time, at every try ({error.status}): {said}"
     return f"the record refused it ({error.status}): {said}"
