@@ -23,7 +23,17 @@ from system import System, a_system
 
 APART = ("registry", "sync", "record")
 STEADY_PER_SECOND = 20
-KINDS = ("Patient", "Encounter", "Observation", "Condition", "MedicationStatement", "Immunization", "Appointment")
+KINDS = (
+    "Patient",
+    "EpisodeOfCare",
+    "Encounter",
+    "Observation",
+    "Condition",
+    "MedicationStatement",
+    "Immunization",
+    "Appointment",
+    "Provenance",
+)
 
 
 def main() -> None:
@@ -48,10 +58,11 @@ async def measure(system: System, seconds: int, people: int) -> None:
         line("  beside it: one search at the record, p50", f"{_at(bench.polls, 50):.1f} ms")
         before = await bench.resources()
         spent = bench.cpu_seconds()
-        took = await bench.backfill(people)
-        made = await bench.resources() - before
-        line("backfill", f"{people / took:.0f} persons/s", "100 persons/s")
-        line("  in resources", f"{made / took:.0f} resources/s", "2300 resources/s")
+        rate, start = await bench.backfill(people)
+        each = (await bench.resources() - before) / people
+        line("backfill", f"{rate:.0f} persons/s", "100 persons/s")
+        line(f"  in resources, {each:.1f} a person", f"{rate * each:.0f} resources/s", "2300 resources/s")
+        line("  before it: start of the sync's process", f"{start:.1f} s")
         for name, seconds_now in bench.cpu_seconds().items():
             used = seconds_now - spent[name] * (name != "sync")  # the sync was started anew
             line(f"  processor time a person: {name}", f"{used / people * 1000:.1f} ms")
@@ -86,16 +97,17 @@ class Bench:
         await self._write_and_wait(self._number())
         self.polls.clear()
 
-    async def backfill(self, people: int) -> float:
-        """Seconds from the start of a sync that was away while `people` were registered until all are delivered."""
+    async def backfill(self, people: int) -> tuple[float, float]:
+        """Persons a second of a sync that was away while `people` were registered, and the seconds it took to start."""
         self.system.cut_off("sync")
         first, self.next = self.next, self.next + people
         for start in range(first, first + people, 50):
             await self._write([visited(number) for number in range(start, min(start + 50, first + people))])
         began = time.perf_counter()
         await asyncio.to_thread(self.system.bring_back, "sync")
+        up, done = time.perf_counter(), (await self._status())["people delivered"]
         await self._until_delivered(self.next)
-        return time.perf_counter() - began
+        return (self.next - done) / (time.perf_counter() - up), up - began
 
     async def catch_up(self, seconds: int) -> float:
         """Persons a second after the record came back, while new ones keep arriving."""

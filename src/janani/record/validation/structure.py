@@ -15,7 +15,7 @@ from janani.record.validation.model import MANY, Element, Rule, Type, choice_nam
 from janani.record.validation.primitives import EXPECTED, TESTS
 from janani.record.validation.terminology import ValueSet
 
-_CODED = frozenset({"CodeableConcept", "Coding"})
+_CODED = frozenset({"CodeableConcept", "Coding", "Meta", "Quantity"})
 _MOST_REMEMBERED = 4096
 Field = Callable[[Any, dict[str, Any], Path, Context], None]
 Compiled = tuple[Test, Rule]

@@ -65,9 +65,9 @@ class Backfill:
                 page += 1
 
     async def _page(self, number: int, program: str, unit: str, page: int) -> bool:
-        """One page of a unit, sorted by when people were registered, so that new ones come last."""
+        """One page of a unit, sorted by when people were registered, so that new ones come last (ties: by UID)."""
         names = ("orgUnit", "ouMode") if self._old_names else ("orgUnits", "orgUnitMode")
-        query = {"program": program, names[0]: unit, names[1]: "SELECTED", "order": "createdAt:asc"}
+        query = {"program": program, names[0]: unit, names[1]: "SELECTED", "order": "createdAt:asc,trackedEntity:asc"}
         query |= {"includeDeleted": "true", "fields": "trackedEntity", "page": str(page), "pageSize": str(_PAGE)}
         refused = False
         try:
