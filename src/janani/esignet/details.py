@@ -11,7 +11,7 @@ from janani.esignet.authorization import AuthorizationRequest, Requested, field_
 from janani.esignet.envelope import details_hash, sha3, success
 from janani.esignet.incoming import Http, csrf_guard, read
 from janani.esignet.problems import Refused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import CHANNELS, FACTOR_OF_ACR
 from janani.kernel import ids
 from janani.settings import Esignet
@@ -73,9 +73,7 @@ async def begin(
         raise Refused("invalid_client_id")
     of_client(request, client["client_id"])
     requested, config = accepted(idp, asked, client, pushed=pushed)
-    if not pushed:
-        await spend_nonce(idp, asked)
-    return await _start(idp, asked, client, requested, config, version)
+    return await _start(idp, asked, client, requested, config, version, nonce=None if pushed else asked.nonce)
 
 
 def accepted(
@@ -119,9 +117,16 @@ async def spend_nonce(idp: Provider, asked: AuthorizationRequest) -> None:
 
 
 async def _start(
-    idp: Provider, asked: AuthorizationRequest, client: Row, requested: Requested, config: Any, version: int
+    idp: Provider,
+    asked: AuthorizationRequest,
+    client: Row,
+    requested: Requested,
+    config: Any,
+    version: int,
+    *,
+    nonce: str | None,
 ) -> Response[bytes]:
-    """Stores the transaction with the hash of exactly the bytes that the page is sent."""
+    """Stores the transaction with the hash of exactly the bytes that the page is sent, and spends the nonce."""
     transaction_id, name = sha3(ids.token()), msgspec.json.decode(client["name"])
     answer: dict[str, Any] = {
         "transactionId": transaction_id,
@@ -137,7 +142,8 @@ async def _start(
     if version > 1:
         answer["credentialScopes"] = []
     body = msgspec.json.encode(answer)
-    number = await SQL.start_transaction(
+    now = idp.now()
+    number = await STEPS.begin_sign_in(
         idp.pool,
         id=transaction_id,
         client_id=asked.client_id,
@@ -146,7 +152,11 @@ async def _start(
         voluntary=requested.voluntary,
         scopes=requested.authorize_scopes,
         details_hash=details_hash(body),
-        expires_at=idp.now() + timedelta(seconds=idp.options.transaction_seconds),
+        expires_at=now + timedelta(seconds=idp.options.transaction_seconds),
+        nonce=sha3(nonce) if nonce else None,
+        nonce_lapses=now + timedelta(seconds=NONCE_SECONDS),
+        now=now,
     )
-    await idp.note("sign_in_started", "ok", transaction=number, client=asked.client_id)
-    return Response(success(msgspec.Raw(body), idp.now()), media_type="application/json")
+    if number is None:
+        raise Refused("invalid_request", reason="nonce used before")
+    return Response(success(msgspec.Raw(body), now), media_type="application/json")

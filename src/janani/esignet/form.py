@@ -1,6 +1,6 @@
 """Forms and client authentication at the OAuth endpoints: what token and PAR share (reference §5.1, §5.2)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -42,6 +42,18 @@ async def authenticate_client(idp: Provider, client: Row, signed: str, paths: tu
 
     Raises TokenRefused `invalid_client`.
     """
+    jti, lapses = unspent(idp, client, signed, paths)
+    if not await SQL.use_once(
+        idp.pool, kind="jti", client_id=client["client_id"], value=jti, expires_at=lapses, now=idp.now()
+    ):
+        raise used_before()
+
+
+def unspent(idp: Provider, client: Row, signed: str, paths: tuple[str, ...]) -> tuple[str, datetime]:
+    """What is kept of the jti of the client's checked assertion, and until when. Raises TokenRefused `invalid_client`.
+
+    Whoever takes the assertion spends its jti.
+    """
     now, client_id = idp.now(), client["client_id"]
     audiences = tuple(idp.issuer + path for path in paths)
     claims = assertion.checked(
@@ -53,11 +65,12 @@ async def authenticate_client(idp: Provider, client: Row, signed: str, paths: tu
         now=now,
     )
     lapses = now + timedelta(seconds=min(max(claims["exp"] - now.timestamp(), 0) + 60, 86_400 * MAX_ASSERTION_DAYS))
-    fresh = await SQL.use_once(
-        idp.pool, kind="jti", client_id=client_id, value=sha3(claims["jti"]), expires_at=lapses, now=now
-    )
-    if not fresh:
-        raise TokenRefused("invalid_client", reason="jti used before", old="invalid_assertion")
+    return sha3(claims["jti"]), lapses
+
+
+def used_before() -> TokenRefused:
+    """The refusal of an assertion whose jti is spent."""
+    return TokenRefused("invalid_client", reason="jti used before", old="invalid_assertion")
 
 
 async def shown_key(request: Http, idp: Provider, bound: str | None, config: dict[str, Any]) -> Proof | None:

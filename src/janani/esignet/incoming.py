@@ -56,7 +56,7 @@ async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], 
     return enveloped.request
 
 
-def csrf_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def csrf_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Raises CsrfFailed unless cookie and header carry the same token (double submit, reference §1.2)."""
     cookie, header = connection.cookies.get(CSRF_COOKIE, ""), connection.headers.get(CSRF_HEADER, "")
     if not cookie or not hmac.compare_digest(cookie.encode(), header.encode()):

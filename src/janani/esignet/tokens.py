@@ -13,11 +13,11 @@ from litestar import Response, post
 
 from janani.esignet.audit import about
 from janani.esignet.envelope import base64url, sha3
-from janani.esignet.form import authenticate_client, check_assertion_fields, read_form, shown_key
+from janani.esignet.form import check_assertion_fields, read_form, shown_key, unspent, used_before
 from janani.esignet.incoming import Http
 from janani.esignet.people import claims_of, pairwise_subject
 from janani.esignet.problems import TokenRefused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ENCRYPTION
 from janani.kernel.jose import sign
 
@@ -48,23 +48,25 @@ async def token(request: Http, idp: Idp) -> Response[dict[str, Any]]:
     row = await _waiting(request, idp, form)
     asked = msgspec.json.decode(row["request"])
     proof = await shown_key(request, idp, asked.get("dpopJkt"), _config(row))
-    await authenticate_client(idp, row, form["client_assertion"], (request.scope["path"],))
-    jkt = proof.jkt if proof else None
-    access_token, answer, userinfo = issue(idp, row, asked, jkt, idp.now())
-    async with idp.pool.acquire() as connection, connection.transaction():
-        if await SQL.redeem_code(connection, code_hash=row["code_hash"]) is None:
-            raise TokenRefused("invalid_grant", reason="redeemed meanwhile", old="invalid_transaction")
-        await SQL.add_access_token(
-            connection,
-            token_hash=sha3(access_token),
-            transaction_number=row["transaction_number"],
-            client_id=row["client_id"],
-            person_id=row["person_id"],
-            userinfo=userinfo,
-            jkt=jkt,
-            expires_at=idp.now() + timedelta(seconds=row["lifetime_seconds"]),
-        )
-    await idp.note("tokens_given", "ok", **_surrogates(row))
+    jti, jti_lapses = unspent(idp, row, form["client_assertion"], (request.scope["path"],))
+    jkt, now = proof.jkt if proof else None, idp.now()
+    access_token, answer, userinfo = issue(idp, row, asked, jkt, now)
+    done = await STEPS.redeem(
+        idp.pool,
+        code_hash=row["code_hash"],
+        client_id=row["client_id"],
+        jti=jti,
+        jti_lapses=jti_lapses,
+        token_hash=sha3(access_token),
+        userinfo=userinfo,
+        jkt=jkt,
+        now=now,
+        expires_at=now + timedelta(seconds=row["lifetime_seconds"]),
+    )
+    if not done["fresh"]:
+        raise used_before()
+    if not done["redeemed"]:
+        raise TokenRefused("invalid_grant", reason="redeemed meanwhile", old="invalid_transaction")
     return Response(answer, headers=NO_STORE)
 
 
@@ -136,7 +138,3 @@ def _encrypted(signed: str, encryption_key: str | None) -> str:
     alg, enc = ENCRYPTION
     header = {"alg": alg, "enc": enc, "cty": "JWT", "typ": "JWT"} | ({"kid": jwk["kid"]} if "kid" in jwk else {})
     return jwe.encrypt_compact(header, signed.encode(), RSAKey.import_key(jwk), algorithms=[alg, enc])
-
-
-def _surrogates(row: Row) -> dict[str, Any]:
-    return {"transaction": row["transaction_number"], "client": row["client_id"], "person": row["person_id"]}

@@ -9,7 +9,7 @@ from janani.esignet.dpop import BadProof, NonceWanted, proof_of
 from janani.esignet.envelope import sha3
 from janani.esignet.incoming import Http
 from janani.esignet.problems import UserinfoRefused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import STEPS, Idp, Provider, Row
 from janani.esignet.tokens import NO_STORE
 
 
@@ -25,7 +25,8 @@ async def userinfo(request: Http, idp: Idp) -> Response[bytes]:
     access_token = access_token.strip()
     found = None
     if scheme.lower() in ("bearer", "dpop") and access_token:
-        found = await SQL.userinfo_of(idp.pool, token_hash=sha3(access_token), now=idp.now())
+        bearer = scheme.lower() == "bearer"
+        found = await STEPS.userinfo_of(idp.pool, token_hash=sha3(access_token), bearer=bearer, now=idp.now())
     if found is None:
         raise UserinfoRefused(401, "invalid_token", reason="no such token" if access_token else "no token")
     about(request, found)
@@ -35,13 +36,9 @@ async def userinfo(request: Http, idp: Idp) -> Response[bytes]:
         await _check_key(request, idp, found, access_token)
     if not found["userinfo"]:
         raise UserinfoRefused(401, "unknown_error", reason="no encryption key")
-    await idp.note(
-        "userinfo_given",
-        "ok",
-        transaction=found["transaction_number"],
-        client=found["client_id"],
-        person=found["person_id"],
-    )
+    if found["jkt"] is not None:  # the others are noted with the look-up
+        of = {"transaction": found["transaction_number"], "client": found["client_id"], "person": found["person_id"]}
+        await idp.note("userinfo_given", "ok", **of)
     return Response(found["userinfo"].encode(), media_type="application/jwt", headers=NO_STORE)
 
 

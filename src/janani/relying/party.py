@@ -81,7 +81,7 @@ def open_party(settings: Settings, clock: Clock, pool: asyncpg.Pool, http: httpx
     )
 
 
-def api_token_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def api_token_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Raises Unauthorised unless the call carries the Route's token (`Authorization: ApiToken …`)."""
     use_language(connection)
     party: Party = connection.app.state.party
