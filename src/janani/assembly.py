@@ -20,6 +20,7 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
+from janani.kernel import otlp
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.kernel.problems import RefusesToStart
 from janani.settings import PARTS, Settings
@@ -51,6 +52,7 @@ async def running(settings: Settings, parts: Sequence[str], report: Report) -> A
         async with AsyncExitStack() as stack:
             sockets = stack.enter_context(_sockets(settings, parts))
             settings = await stack.enter_async_context(_database(settings, report))
+            await stack.enter_async_context(otlp.exporting(settings.telemetry.otlp_endpoint))
             for name in parts:
                 app = _application(name, settings)
                 await stack.enter_async_context(_served(app, sockets[name]))

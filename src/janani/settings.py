@@ -15,6 +15,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -39,6 +40,15 @@ class Database(Section, frozen=True):
     pool_connections: Annotated[int, _says("Connections a part may open.")] = 6
 
 
+class Telemetry(Section, frozen=True):
+    """What is told to the outside about how it runs; never a person's data."""
+
+    otlp_endpoint: Annotated[
+        str,
+        _says("OpenTelemetry collector that spans are sent to (OTLP/HTTP, JSON), without `/v1/traces`; empty: none."),
+    ] = ""
+
+
 class Part(Section, frozen=True):
     """What every part has."""
 
@@ -52,10 +62,28 @@ class Esignet(Part, frozen=True):
     port: Annotated[int, _says("Port it listens on.")] = 8088
     url: Annotated[str, _says("Where others reach it; its API is below `/v1/esignet`.")] = "http://localhost:8088"
     authorize_url: Annotated[str, _says("Its sign-in page; empty: `{url}/authorize`.")] = ""
-    otp_gateway_url: Annotated[str, _says("Where codes are posted for delivery; the sandbox uses its inbox.")] = ""
+    smtp_url: Annotated[
+        str,
+        _says("Mail server for codes: `smtp://user@host:587` (STARTTLS) or `smtps://…`; the sandbox has its inbox."),
+    ] = ""
+    smtp_from: Annotated[str, _says("Sender of its e-mails.")] = ""
+    sms_url: Annotated[str, _says("Where codes are posted for delivery as text messages.")] = ""
+    sms_type: Annotated[Literal["json", "form"], _says("What is posted there.")] = "json"
+    sms_body: Annotated[str, _says("The body; `{to}` and `{text}` are filled in, escaped.")] = (
+        '{"to": "{to}", "text": "{text}"}'
+    )
+    sms_header: Annotated[str, _says("A header for it; `{secret}` is the content of `secrets/esignet-sms`.")] = (
+        "Authorization: Bearer {secret}"
+    )
+    otp_length: Annotated[int, _says("Digits of a one-time code.")] = 6
     otp_seconds: Annotated[int, _says("How long a one-time code may be entered (s).")] = 180
     otp_attempts: Annotated[int, _says("Wrong codes before a person is locked for `otp_lock_seconds`.")] = 5
-    otp_lock_seconds: Annotated[int, _says("How long a person stays locked (s).")] = 900
+    otp_lock_seconds: Annotated[int, _says("How long a person stays locked, and what is counted counts (s).")] = 900
+    otp_sends: Annotated[int, _says("Codes sent to a person and not used, in that time, before no more are sent.")] = 10
+    otp_source_tries: Annotated[
+        int,
+        _says("Unused and wrong codes and unknown numbers of one source address, in that time, before it is refused."),
+    ] = 100
     transaction_seconds: Annotated[int, _says("How long a person may take to sign in (s).")] = 600
     wildcard_redirects: Annotated[bool, _says("Allow `**` in registered redirect URIs (sandbox only).")] = True
     generation: Annotated[
@@ -179,6 +207,7 @@ class Settings(Section, frozen=True):
     programme: Annotated[str, _says("A programme of the package, or the path of a folder (with a slash).")] = "anc_lk"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _says("Least severe log line shown.")] = "INFO"
     database: Database = Database()
+    telemetry: Telemetry = Telemetry()
     esignet: Esignet = Esignet()
     relying: Relying = Relying()
     registry: Registry = Registry()
@@ -263,11 +292,28 @@ def _check(settings: Settings) -> None:
             faults.append("record.authorization = open is for the sandbox only.")
         if settings.esignet.wildcard_redirects:
             faults.append("esignet.wildcard_redirects = true is for the sandbox only.")
+        faults += _gateway_faults(settings.esignet)
+    if not 4 <= settings.esignet.otp_length <= 10:
+        faults.append(f"esignet.otp_length = {settings.esignet.otp_length}: 4 to 10 digits.")
     faults += _target_faults(settings)
     if settings.phn.here:
         faults += _point_of_issue_faults(settings.phn)
     if faults:
         raise InvalidSettings("\n".join(faults))
+
+
+def _gateway_faults(esignet: Esignet) -> list[str]:
+    faults = []
+    smtp = urlsplit(esignet.smtp_url)
+    if esignet.smtp_url and (smtp.scheme not in ("smtp", "smtps") or not smtp.hostname or smtp.password):
+        faults.append("esignet.smtp_url: smtp://user@host:587 or smtps://user@host:465, the password in a file.")
+    if esignet.smtp_url and "@" not in esignet.smtp_from:
+        faults.append("esignet.smtp_from is missing: the address that e-mails come from.")
+    sms = urlsplit(esignet.sms_url)
+    if esignet.sms_url and sms.scheme != "https" and sms.hostname not in _LOOPBACK:
+        faults.append(f"esignet.sms_url = {esignet.sms_url}: production needs https.")
+    missing = [name for name in ("{to}", "{text}") if name not in esignet.sms_body]
+    return faults + [f"esignet.sms_body lacks {name}." for name in missing if esignet.sms_url]
 
 
 def _target_faults(settings: Settings) -> list[str]:

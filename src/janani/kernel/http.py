@@ -1,7 +1,7 @@
 """The HTTP shell every part shares: one way to build an application and one way to call another.
 
 `application` gives a Litestar app with the part's error family rendered in one place, security headers,
-a request id, `/health`, and resources that live as long as the app does.
+a request id, a trace, `/health`, and resources that live as long as the app does.
 """
 
 import ssl
@@ -22,6 +22,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from janani import __version__
+from janani.kernel import trace
 from janani.kernel.telemetry import log
 
 ErrorRenderer = Callable[[Request[Any, Any, Any], int, str, str], Response[Any]]
@@ -88,7 +89,7 @@ def application(
         [health, *handlers],
         exception_handlers={Exception: any_error, HTTPException: any_error, **(exception_handlers or {})},
         lifespan=list(lifespan),
-        middleware=[_frame(response_headers)],
+        middleware=[_frame(part, response_headers)],
         openapi_config=OpenAPIConfig(title=f"Janani {part}", version=__version__, path="/openapi"),
         request_max_body_size=request_max_body_size,
         logging_config=None,
@@ -96,18 +97,20 @@ def application(
     )
 
 
-def _frame(response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
-    """Middleware: response headers (unless the handler set them) and a request id bound to the logs."""
+def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
+    """Middleware: response headers (unless the handler set them), and request id and trace, both bound to the logs."""
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def framed(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
-            request_id = str(uuid.uuid4())
+            request_id, status = str(uuid.uuid4()), 0
 
             async def send_with_headers(message: Message) -> None:
+                nonlocal status
                 if message["type"] == "http.response.start":
+                    status = message["status"]
                     found = MutableScopeHeaders.from_message(message)
                     for name, value in response_headers.items():
                         if name not in found:
@@ -115,12 +118,37 @@ def _frame(response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
                     found["x-request-id"] = request_id
                 await send(message)
 
-            with structlog.contextvars.bound_contextvars(request=request_id):
+            parent = _sent_trace(scope)
+            here = trace.below(parent) if parent else trace.begin()
+            began = trace.now() if trace.collecting() else 0
+            with trace.within(here), structlog.contextvars.bound_contextvars(request=request_id, trace=here.trace_id):
                 await app(scope, receive, send_with_headers)
+            if began:
+                trace.note(_span(part, scope, here, parent, began, status))
 
         return framed
 
     return wrap
+
+
+def _sent_trace(scope: Scope) -> trace.Trace | None:
+    """The caller's place in a trace."""
+    sent = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return trace.read(sent[0].decode("latin-1")) if len(sent) == 1 else None
+
+
+def _span(
+    part: str, scope: Scope, here: trace.Trace, parent: trace.Trace | None, began: int, status: int
+) -> trace.Span:
+    """The request as a span. It is named by its route's template: a path may hold a person's identifier."""
+    method, route = str(scope.get("method", "")), str(scope.get("path_template") or "")
+    about: dict[str, str | int] = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+    }
+    parent_id, name = parent.span_id if parent else "", f"{method} {route}".rstrip()
+    return trace.Span(part, name, here, parent_id, trace.SERVER, began, trace.now(), about, status >= 500)
 
 
 def from_another_site(request: Request[Any, Any, Any]) -> bool:
@@ -143,6 +171,13 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+async def _pass_on(request: httpx.Request) -> None:
+    """A call belongs to the trace of the work that makes it."""
+    here = trace.current()
+    if here is not None:
+        request.headers.setdefault(trace.HEADER, str(here))
+
+
 def client(*, timeout: float = 10.0, **options: Any) -> httpx.AsyncClient:
     """A pooled HTTP client with time limits (seconds) on everything. Redirects are never followed."""
     return httpx.AsyncClient(
@@ -152,5 +187,6 @@ def client(*, timeout: float = 10.0, **options: Any) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=False,
         verify=_trusted(),
+        event_hooks={"request": [_pass_on]},
         **options,
     )

@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError
+from janani.kernel import trace
 from janani.kernel.telemetry import log
-from janani.sync import delivery, verdicts
+from janani.sync import delivery, tracing, verdicts
 from janani.sync.back.ours import Ours, Spoken
 from janani.sync.delivery import Delivered, Plan
 from janani.sync.gate import Bell, Gate
@@ -116,7 +117,8 @@ class Carrier:
                     self._passed()
                     await self._rest(heard)
                     continue
-                await self.carry(claims)
+                with trace.within(tracing.place(claims, self.target.name)):
+                    await self.carry(claims)
             except DATABASE_ERRORS as error:
                 self._passed()
                 log("sync").warning("database_away", error=type(error).__name__)
@@ -167,7 +169,8 @@ class Carrier:
         """What `work` gives; None when it failed and she was released or set aside."""
         try:
             async with asyncio.timeout(_WORK_SECONDS):
-                return await work
+                with trace.within(tracing.place([claim], self.target.name)):
+                    return await work
         except Dhis2Error as error:
             outcome = await self._registry_trouble(claim, error)
         except Undelivered as failed:
@@ -182,6 +185,7 @@ class Carrier:
             log("sync").error("not_mapped", person=claim.person, error=type(error).__name__, at=place_of(error))
             outcome = await self._set_aside(claim, f"it could not be mapped ({type(error).__name__})")
         self._shared.metrics.people.labels(self.target.name, outcome).inc()
+        tracing.note_failed(claim, self.target.name, outcome, self.queue.now())
         return None
 
     async def _read(self, claim: Claim, before: Delivered | None, people: dict[str, dict[str, Any]]) -> Read | Done:
@@ -282,6 +286,7 @@ class Carrier:
         if not done:
             return
         held, metrics = await self.queue.finish(done), self._shared.metrics
+        tracing.note(done, self.target.name, self.queue.now())
         for one in done:
             outcome = one.outcome if one.claim.person in held else "lease_lost"
             metrics.people.labels(self.target.name, outcome).inc()

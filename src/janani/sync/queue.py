@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from janani.kernel import postgres
+from janani.kernel import postgres, trace
 from janani.kernel.clock import Clock
 from janani.sync import delivery
 from janani.sync.delivery import Delivered
@@ -74,7 +75,9 @@ class Queue:
             holder=self._holder,
             most=most,
         )
-        return [Claim(lease=lease, **row) async for row in rows]
+        claims = [Claim(lease=lease, **row) async for row in rows]
+        # A feed that names no trace: it begins here.
+        return [one if one.traceparent else replace(one, traceparent=str(trace.begin())) for one in claims]
 
     async def seconds_to_next(self) -> float | None:
         """How long until the next waiting person may be tried; None when nobody waits."""
@@ -86,6 +89,10 @@ class Queue:
         now = self._clock()
         for claim in claims:
             claim.life[step] = now
+
+    def now(self) -> datetime:
+        """The time by the queue's clock."""
+        return self._clock()
 
     def seconds_since(self, instant: datetime) -> float:
         """How long ago `instant` was."""

@@ -182,6 +182,7 @@ async def _read(pool: asyncpg.Pool, epoch: str, after: tuple[str, int], limit: i
             "cursor": f"{epoch}.{row['transaction']}.{row['number']}",
             "trackedEntity": row["tracked_entity"],
             "changedAt": row["changed_at"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            **({"traceparent": row["traceparent"]} if row["traceparent"] else {}),
         }
         for row in settled
     ]

@@ -184,17 +184,17 @@ update event set deleted = true, updated_at = :now::timestamptz, updated_by = :b
 -- name: delete_events(now, by, uids)!
 update event set deleted = true, updated_at = :now::timestamptz, updated_by = :by::jsonb where uid = any(:uids::text[]);
 
--- name: announce(now, uids)!
+-- name: announce(now, uids, traceparent)!
 -- The outbox row and the wake-up call: both appear when the import commits, or never.
 with told as (
-  insert into tracker_change (tracked_entity, changed_at)
-  select uid, :now::timestamptz from unnest(:uids::text[]) as uid
+  insert into tracker_change (tracked_entity, changed_at, traceparent)
+  select uid, :now::timestamptz, :traceparent from unnest(:uids::text[]) as uid
 )
 select pg_notify('janani_tracker_change', '');
 
 -- name: changes_after(transaction, number, limit)
 -- In commit order; `settled` says that no earlier row can still appear.
-select transaction::text as transaction, number, tracked_entity, changed_at,
+select transaction::text as transaction, number, tracked_entity, changed_at, traceparent,
        transaction < pg_snapshot_xmin(pg_current_snapshot()) as settled
   from tracker_change
  where (transaction, number) > (:transaction::text::xid8, :number::bigint)

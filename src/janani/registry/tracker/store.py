@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from janani.kernel import trace
 from janani.kernel.postgres import json_of, queries
 from janani.registry.tracker.actor import Actor
 from janani.registry.tracker.catalogue import Catalogue
@@ -194,4 +195,4 @@ async def _touch(connection: asyncpg.Connection, people: set[str], by: str, now:
 async def announce(connection: asyncpg.Connection, people: set[str], now: datetime) -> None:
     """Puts the people into the change feed's outbox, within the transaction of the change."""
     if people:
-        await SQL.announce(connection, uids=sorted(people), now=now)
+        await SQL.announce(connection, uids=sorted(people), now=now, traceparent=trace.traceparent())
