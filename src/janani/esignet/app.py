@@ -16,10 +16,12 @@ from janani.esignet import (
     authenticate,
     clients,
     consent,
+    consents,
     demo,
     details,
     discovery,
     identities,
+    notices,
     otp,
     page,
     pushed,
@@ -40,6 +42,7 @@ from janani.kernel.telemetry import log
 from janani.settings import Settings
 
 SWEEP_SECONDS = 60
+TELL_SECONDS = 5
 
 
 @get("/v1/esignet/csrf/token")
@@ -68,6 +71,12 @@ HANDLERS = (
     identities.create_identity,
     identities.update_identity,
     identities.get_identity,
+    consents.consents,
+    consents.sign_in,
+    consents.callback,
+    consents.ask_withdrawal,
+    consents.withdraw,
+    consents.sign_out,
     page.authorize,
     page.authorize_script,
     page.authorize_style,
@@ -90,13 +99,14 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
                 await demo.register_reference_client(app.state.idp)
             else:
                 await demo.refuse_demo_data(app.state.idp)
-            sweeper = asyncio.create_task(_sweep(app.state.idp))
+            await consents.register_own_client(app.state.idp)
+            tasks = [asyncio.create_task(_sweep(app.state.idp)), asyncio.create_task(_tell(app.state.idp))]
             try:
                 yield
             finally:
-                sweeper.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await sweeper
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             await http.aclose()
             await pool.close()
@@ -132,3 +142,13 @@ async def _sweep(idp: Provider) -> None:
             await SQL.sweep(idp.pool, now=idp.now(), inbox_before=idp.now() - timedelta(hours=1))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
             log("esignet").warning("sweep_failed", error=type(error).__name__)
+
+
+async def _tell(idp: Provider) -> None:
+    """Tells clients of withdrawals whose time has come, every few seconds."""
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        try:
+            await notices.tell(idp)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
+            log("esignet").warning("telling_failed", error=type(error).__name__)

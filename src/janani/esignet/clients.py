@@ -3,6 +3,7 @@
 import hmac
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from joserfc.errors import JoseError
@@ -23,6 +24,8 @@ from janani.esignet.provider import SQL, Idp, Provider
 from janani.kernel.postgres import json_of
 
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+WEBHOOK = "consent_webhook_uri"
+"""Our addition to additionalConfig: where withdrawals of consent are told to the client. Never shown to the page."""
 _PURPOSES = ("none", "verify", "link", "login")
 
 
@@ -149,10 +152,10 @@ def _language_faults(names: dict[str, str | None]) -> list[Fault]:
 
 
 def _good_config(config: dict[str, Any] | None) -> bool:
-    """Whether additionalConfig follows the schema of reference §2.3."""
+    """Whether additionalConfig follows the schema of reference §2.3, or adds where withdrawals are told."""
     if config is None:
         return True
-    known = ("userinfo_response_type", "purpose", "consent_expire_in_mins")
+    known = ("userinfo_response_type", "purpose", "consent_expire_in_mins", WEBHOOK)
     flags = (
         "signup_banner_required",
         "forgot_pwd_link_required",
@@ -169,7 +172,17 @@ def _good_config(config: dict[str, Any] | None) -> bool:
         and not isinstance(minutes, bool)
         and minutes >= 10
         and _good_purpose(config.get("purpose"))
+        and (config.get(WEBHOOK) is None or _good_webhook(config[WEBHOOK]))
     )
+
+
+def _good_webhook(address: Any) -> bool:
+    """Whether withdrawals may be told there: https, or this same machine."""
+    if not isinstance(address, str) or not is_url(address) or len(address) > 2048:
+        return False
+    parts = urlsplit(address)
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return bool(parts.hostname) and not parts.username and parts.scheme in (("https", "http") if here else ("https",))
 
 
 def _good_purpose(purpose: Any) -> bool:

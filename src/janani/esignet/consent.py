@@ -1,7 +1,7 @@
 """Consent and the code it leads to (reference §4.5 to §4.7). Nothing is shared that was not asked and agreed to."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Response, get, post
@@ -12,8 +12,9 @@ from janani.esignet.envelope import Fault, sha3, success
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
 from janani.esignet.people import claims_of
 from janani.esignet.problems import Refused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.kernel import ids
+from janani.kernel.postgres import json_of
 
 CODE_SECONDS = 300
 TOKEN_SECONDS = 3600
@@ -46,6 +47,40 @@ def check_acceptance(
         raise Refused("invalid_permitted_scope")
 
 
+def wishes(claims: list[str], request: dict[str, Any]) -> dict[str, Any]:
+    """What else is wished of each claim (its value, values or purpose); whether it is essential says the page."""
+    userinfo = (request.get("claims") or {}).get("userinfo") or {}
+    return {
+        claim: {name: value for name, value in (userinfo.get(claim) or {}).items() if name != "essential"}
+        for claim in claims
+    }
+
+
+def covered(given: Row, row: Row, *, exactly: bool) -> tuple[list[str], list[str]] | None:
+    """The claims and scopes of a consent that was `given` for the request in `row`; None when it asks for more.
+
+    `exactly`: as eSignet has it, anything but the same request asks for more.
+
+    A request asks for more when it names a claim or scope that was not asked then, or wishes something else of it
+    (another purpose, say), or needs a claim that the person withheld.
+    """
+    if exactly or given["asked_claims"] is None:
+        same = given["request_hash"] == _hash_of(row)
+        return (given["accepted_claims"], given["permitted_scopes"]) if same else None
+    asked, scopes = msgspec.json.decode(given["asked_claims"]), row["authorize_scopes"]
+    wanted = wishes([*row["essential_claims"], *row["voluntary_claims"]], msgspec.json.decode(row["request"]))
+    if any(claim not in asked or asked[claim] != wish for claim, wish in wanted.items()):
+        return None
+    if not (
+        set(row["essential_claims"]) <= set(given["accepted_claims"]) and set(scopes) <= set(given["asked_scopes"])
+    ):
+        return None
+    return (
+        [claim for claim in given["accepted_claims"] if claim in wanted],
+        [scope for scope in given["permitted_scopes"] if scope in scopes],
+    )
+
+
 def _hash_of(row: Row) -> str:
     claims = msgspec.json.decode(row["request"]).get("claims") or {}
     return request_hash(row["essential_claims"], row["voluntary_claims"], row["authorize_scopes"], claims)
@@ -58,7 +93,7 @@ async def consent_action(idp: Provider, row: Row, person: int) -> str:
     if msgspec.json.decode(row["request"]).get("prompt") == "consent":
         return "CAPTURE"
     given = await SQL.consent_in_force(idp.pool, client_id=row["client_id"], person_id=person, now=idp.now())
-    return "NOCAPTURE" if given and given["request_hash"] == _hash_of(row) else "CAPTURE"
+    return "NOCAPTURE" if given and covered(given, row, exactly=idp.old) else "CAPTURE"
 
 
 def auth_code_faults(request: AuthCode) -> list[Fault]:
@@ -81,28 +116,27 @@ async def auth_code(request: Http, idp: Idp) -> Response[bytes]:
     row = await bound_transaction(request, idp, "authenticated")
     body = await read(request, AuthCode, auth_code_faults, idp.now())
     same_transaction(row, body.transaction_id or "")
-    accepted, permitted = await _agreed(idp, row, body)
-    code = ids.token()
-    asked = msgspec.json.decode(row["request"])
-    seconds = lifetime(row["additional_config"])
-    async with idp.pool.acquire() as connection, connection.transaction():
-        now = idp.now()
-        number = await SQL.exchange_for_code(
-            connection,
-            id=row["id"],
-            code_hash=sha3(code),
-            accepted=accepted,
-            permitted=permitted,
-            lifetime_seconds=min(TOKEN_SECONDS, seconds or TOKEN_SECONDS),
-            expires_at=now + timedelta(seconds=CODE_SECONDS),
-        )
-        if number is None:
-            raise Refused("invalid_transaction")
-        if row["consent_action"] == "CAPTURE":
-            await _keep_consent(connection, idp, row, accepted, permitted, seconds)
-    await idp.note(
-        "consented", row["consent_action"], transaction=number, client=row["client_id"], person=row["person_id"]
+    code, now = ids.token(), idp.now()
+    asked, seconds = msgspec.json.decode(row["request"]), lifetime(row["additional_config"])
+    agreed = await _agreed(idp, row, body, now)
+    number = await STEPS.give_code(
+        idp.pool,
+        id=row["id"],
+        code_hash=sha3(code),
+        capture=row["consent_action"] == "CAPTURE",
+        request_hash=_hash_of(row),
+        asked_claims=json_of(wishes([*row["essential_claims"], *row["voluntary_claims"]], asked)),
+        asked_scopes=row["authorize_scopes"],
+        held=agreed.held,
+        accepted=agreed.claims,
+        permitted=agreed.scopes,
+        lifetime_seconds=min(TOKEN_SECONDS, seconds or TOKEN_SECONDS),
+        now=now,
+        expires_at=now + timedelta(seconds=CODE_SECONDS),
+        consent_expires_at=now + timedelta(seconds=seconds) if seconds else None,
     )
+    if number is None:
+        raise Refused("invalid_transaction")
     answer = {
         "nonce": asked.get("nonce"),
         "state": asked.get("state"),
@@ -112,7 +146,15 @@ async def auth_code(request: Http, idp: Idp) -> Response[bytes]:
     return Response(success(answer, idp.now()), media_type="application/json")
 
 
-async def _agreed(idp: Provider, row: Row, body: AuthCode) -> tuple[list[str], list[str]]:
+class Agreed(NamedTuple):
+    """What the person agreed to: now, or with the earlier consent whose number is `held`."""
+
+    claims: list[str]
+    scopes: list[str]
+    held: int | None = None
+
+
+async def _agreed(idp: Provider, row: Row, body: AuthCode, now: datetime) -> Agreed:
     """The accepted claims and permitted scopes: as sent, or with NOCAPTURE as agreed before."""
     if row["consent_action"] == "CAPTURE":
         accepted = list(dict.fromkeys(body.accepted_claims or []))
@@ -124,29 +166,14 @@ async def _agreed(idp: Provider, row: Row, body: AuthCode) -> tuple[list[str], l
             voluntary=row["voluntary_claims"],
             scopes=row["authorize_scopes"],
         )
-        return accepted, permitted
+        return Agreed(accepted, permitted)
     if not (row["essential_claims"] or row["voluntary_claims"] or row["authorize_scopes"]):
-        return [], []
-    given = await SQL.consent_in_force(idp.pool, client_id=row["client_id"], person_id=row["person_id"], now=idp.now())
-    if given is None or given["request_hash"] != _hash_of(row):
+        return Agreed([], [])
+    given = await SQL.consent_in_force(idp.pool, client_id=row["client_id"], person_id=row["person_id"], now=now)
+    agreed = covered(given, row, exactly=idp.old) if given else None
+    if agreed is None:  # withdrawn meanwhile
         raise Refused("invalid_transaction")
-    return given["accepted_claims"], given["permitted_scopes"]
-
-
-async def _keep_consent(
-    connection: Any, idp: Provider, row: Row, accepted: list[str], permitted: list[str], seconds: int | None
-) -> None:
-    now = idp.now()
-    of = {"client_id": row["client_id"], "person_id": row["person_id"], "now": now}
-    await SQL.replace_consent(connection, **of)
-    await SQL.add_consent(
-        connection,
-        **of,
-        request_hash=_hash_of(row),
-        accepted=accepted,
-        permitted=permitted,
-        expires_at=now + timedelta(seconds=seconds) if seconds else None,
-    )
+    return Agreed(*agreed, held=given["id"])
 
 
 @get("/v1/esignet/authorization/claim-details")

@@ -8,6 +8,7 @@ from litestar import Response, post
 
 from janani.esignet.audit import of_client
 from janani.esignet.authorization import AuthorizationRequest, Requested, field_faults, redirect_allowed, resolve
+from janani.esignet.clients import WEBHOOK
 from janani.esignet.envelope import details_hash, sha3, success
 from janani.esignet.incoming import Http, csrf_guard, read
 from janani.esignet.problems import Refused
@@ -73,6 +74,7 @@ async def begin(
         raise Refused("invalid_client_id")
     of_client(request, client["client_id"])
     requested, config = accepted(idp, asked, client, pushed=pushed)
+    config = {name: value for name, value in config.items() if name != WEBHOOK} if config else config
     return await _start(idp, asked, client, requested, config, version, nonce=None if pushed else asked.nonce)
 
 

@@ -15,6 +15,8 @@ from janani.kernel import i18n
 from janani.kernel.i18n import _
 from janani.kernel.pages import environment, page
 
+OWN_CLIENT = "esignet-consents"
+"""The page /consents, as a client of this provider (consents.py)."""
 TEMPLATES = environment("janani.esignet")
 _STATIC = files("janani.esignet") / "static"
 
@@ -43,6 +45,17 @@ def claim_names() -> dict[str, str]:
         "phone_number_verified": _("Whether the phone number is verified"),
         "registration_type": _("Kind of registration"),
         "updated_at": _("When the record last changed"),
+    }
+
+
+def scope_names() -> dict[str, str]:
+    """What a service may do for a person, by scope."""
+    return {
+        "Manage-Identity-Data": _("Change your identity data"),
+        "Manage-VID": _("Manage your virtual numbers"),
+        "Manage-Authentication": _("Manage how you sign in"),
+        "Manage-Service-Requests": _("Manage your requests for services"),
+        "Manage-Credentials": _("Manage your credentials"),
     }
 
 
@@ -77,6 +90,7 @@ def messages() -> dict[str, str]:
         "resend_in": _("Send again in {seconds} s"),
         "resend": _("Send the code again"),
         "wants": _("{client} wants to verify who you are"),
+        "wants_own": _("Sign in to see who may see your data"),
         "asks": _("{client} asks for"),
         "working": _("One moment …"),
         "going_back": _("Taking you back to {client} …"),
@@ -89,15 +103,16 @@ async def authorize(request: Http, idp: Idp) -> Response[str]:
     query = request.query_params
     pushed = await peek(idp, query.get("client_id", ""), query.get("request_uri", ""), idp.now())
     language = speak(request, pushed.get("uiLocales") or "")
-    texts: dict[str, Any] = {"language": language, "messages": messages(), "claims": claim_names()}
+    texts: dict[str, Any] = {"language": language, "messages": messages(), "claims": claim_names() | scope_names()}
     texts["pushed"] = {name: pushed.get(name) for name in ("state", "prompt")}
+    texts["own"] = query.get("client_id") == OWN_CLIENT
     texts["lockMinutes"] = max(1, idp.options.otp_lock_seconds // 60)
     # In a data block of HTML only `<` could end it; JSON lets us write that as an escape.
     block = msgspec.json.encode(texts).decode().replace("<", "\\u003c")
-    return page(TEMPLATES, "authorize.html", texts=block, sandbox=idp.settings.sandbox, languages=_languages(request))
+    return page(TEMPLATES, "authorize.html", texts=block, sandbox=idp.settings.sandbox, languages=languages(request))
 
 
-def _languages(request: Http) -> list[tuple[str, str, str]]:
+def languages(request: Http) -> list[tuple[str, str, str]]:
     """Code, own name and link of each language: this same page, asked for in that language. Nothing to choose: none."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "ui_locales"]
     spoken = i18n.spoken() if len(i18n.spoken()) > 1 else ()

@@ -196,18 +196,83 @@ where id = :id and stage = 'preauth' and otp_hash = :otp_hash
 returning number;
 
 -- name: consent_in_force(client_id, person_id, now)^
-select request_hash, accepted_claims, permitted_scopes, expires_at
+select id, request_hash, accepted_claims, permitted_scopes, asked_claims, asked_scopes, expires_at
 from consent
 where client_id = :client_id and person_id = :person_id and replaced_at is null
   and (expires_at is null or expires_at > :now);
 
--- name: replace_consent(now, client_id, person_id)!
-update consent set replaced_at = :now
-where client_id = :client_id and person_id = :person_id and replaced_at is null;
+-- name: consents_of(person_id, now)
+-- Those in force, newest first, then those she withdrew within a year; with when a client last read what she shared.
+select n.id, n.client_id, c.name, n.accepted_claims, n.permitted_scopes, n.given_at, n.expires_at, n.withdrawn_at,
+       (select max(a.at) from audit a
+        where a.person_id = n.person_id and a.client_id = n.client_id and a.event = 'userinfo_given'
+          and a.at >= n.given_at) as last_read_at
+from consent n join client c using (client_id)
+where n.person_id = :person_id
+  and (n.replaced_at is null and (n.expires_at is null or n.expires_at > :now)
+       or n.withdrawn_at > :now::timestamptz - interval '1 year')
+order by n.withdrawn_at desc nulls first, n.given_at desc
+limit 200;
 
--- name: add_consent(client_id, person_id, request_hash, accepted, permitted, now, expires_at)!
-insert into consent (client_id, person_id, request_hash, accepted_claims, permitted_scopes, given_at, expires_at)
-values (:client_id, :person_id, :request_hash, :accepted::text[], :permitted::text[], :now, :expires_at);
+-- name: withdraw_consent(now, id, person_id)^
+-- Once, and only her own.
+update consent set replaced_at = :now, withdrawn_at = :now
+where id = :id and person_id = :person_id and replaced_at is null
+returning client_id, accepted_claims, permitted_scopes;
+
+-- name: end_codes(client_id, person_id)!
+-- Before end_tokens: a code being redeemed now is waited for, and its token is seen then.
+delete from auth_code where client_id = :client_id and person_id = :person_id;
+
+-- name: end_tokens(client_id, person_id)!
+delete from access_token where client_id = :client_id and person_id = :person_id;
+
+-- name: add_notice(jti, client_id, person_id, claims, scopes, now)$
+-- Null when the client registered no address for it.
+insert into consent_notice (jti, client_id, person_id, claims, scopes, withdrawn_at, next_try_at)
+select :jti, client_id, :person_id, :claims::text[], :scopes::text[], :now::timestamptz, :now::timestamptz
+from client where client_id = :client_id and additional_config ->> 'consent_webhook_uri' is not null
+returning id;
+
+-- name: notices_due(now, leased_until)
+-- Takes what is due for as long as one try may last; if this process ends meanwhile, another try comes after that.
+with due as (
+    select id from consent_notice where next_try_at <= :now order by next_try_at limit 20 for update skip locked
+)
+update consent_notice n set tries = tries + 1, next_try_at = :leased_until
+from due, client c, person p
+where n.id = due.id and c.client_id = n.client_id and p.id = n.person_id
+returning n.id, n.jti, n.client_id, n.person_id, n.claims, n.scopes, n.withdrawn_at, n.tries,
+          c.relying_party_id, c.additional_config ->> 'consent_webhook_uri' as address, p.individual_id;
+
+-- name: end_notice(told_at, id)!
+update consent_notice set next_try_at = null, told_at = :told_at, fault = null where id = :id;
+
+-- name: put_off_notice(next_try_at, fault, id)!
+-- Without a next try it is given up.
+update consent_notice set next_try_at = :next_try_at, fault = :fault where id = :id;
+
+-- name: start_consent_session(token_hash, person_id, expires_at)!
+insert into consent_session (token_hash, person_id, expires_at) values (:token_hash, :person_id, :expires_at);
+
+-- name: consent_session(token_hash, now)^
+select s.person_id, s.expires_at, p.identity
+from consent_session s join person p on p.id = s.person_id
+where s.token_hash = :token_hash and s.expires_at > :now;
+
+-- name: end_consent_session(token_hash)!
+delete from consent_session where token_hash = :token_hash;
+
+-- name: put_own_client(client_id, name, logo_uri, public_key, acrs, redirect_uris, additional_config, now)!
+-- The page /consents as a client of its own provider, at each start. Its key hash is no thumbprint, so it blocks no key.
+insert into client (client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs,
+                    redirect_uris, additional_config, status, updated_at)
+values (:client_id, :client_id, :name::jsonb, :logo_uri, :public_key::jsonb, :client_id, '{}', :acrs::text[],
+        :redirect_uris::text[], :additional_config::jsonb, 'ACTIVE', :now)
+on conflict (client_id) do update
+set name = excluded.name, logo_uri = excluded.logo_uri, public_key = excluded.public_key, user_claims = '{}',
+    acrs = excluded.acrs, redirect_uris = excluded.redirect_uris, additional_config = excluded.additional_config,
+    status = 'ACTIVE', updated_at = excluded.updated_at;
 
 -- name: exchange_for_code(id, code_hash, accepted, permitted, lifetime_seconds, expires_at)$
 -- The transaction ends and its code begins, in one statement; null when it had ended already.
@@ -257,7 +322,8 @@ with t as (delete from transaction where expires_at <= :now),
      c as (delete from auth_code where expires_at <= :now),
      a as (delete from access_token where expires_at <= :now),
      u as (delete from used_once where expires_at <= :now),
-     p as (delete from pushed_request where expires_at <= :now)
+     p as (delete from pushed_request where expires_at <= :now),
+     s as (delete from consent_session where expires_at <= :now)
 delete from inbox where sent_at <= :inbox_before;
 
 -- name: key_holder(public_key_hash, client_id)$

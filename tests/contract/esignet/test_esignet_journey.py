@@ -114,7 +114,7 @@ async def test_claims_in_the_languages_asked_for(wire: Wire, rp: RelyingParty) -
     assert {name for name in two if name.startswith("name")} == {"name#eng", "name#sin"}
 
 
-async def test_consent_is_remembered_until_something_else_is_asked(wire: Wire, rp: RelyingParty) -> None:
+async def test_consent_is_remembered_until_more_is_asked(wire: Wire, rp: RelyingParty) -> None:
     asked = {"claims": {"userinfo": {"name": {"essential": True}, "email": None}}}
     first = await _signed_in(wire, rp, "name", **asked)
     assert "email" not in first
@@ -124,7 +124,8 @@ async def test_consent_is_remembered_until_something_else_is_asked(wire: Wire, r
     code = (await wire.auth_code("email")).json()["response"]["code"]  # ignored: what she chose before holds
     tokens = (await rp.redeem(code)).json()
     assert "email" not in claims_in((await rp.userinfo(tokens["access_token"])).text, await rp.keys())
-    for other in ({"claims": {"userinfo": {"name": None}}}, {**asked, "prompt": "consent"}):
+    more = {"claims": {"userinfo": {**asked["claims"]["userinfo"], "phone_number": None}}}
+    for other in (more, {**asked, "prompt": "consent"}):
         await wire.oauth_details(**other)
         await wire.send_otp()
         assert (await wire.authenticate()).json()["response"]["consentAction"] == "CAPTURE"

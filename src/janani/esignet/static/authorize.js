@@ -3,7 +3,7 @@
 // change of language loses nothing. The code is never kept; everything is forgotten when the page is left.
 
 const API = "/v1/esignet";
-const { messages, claims: claimNames, lockMinutes, language, pushed } = JSON.parse(document.getElementById("texts").textContent);
+const { messages, claims: claimNames, lockMinutes, language, pushed, own } = JSON.parse(document.getElementById("texts").textContent);
 const at = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const storageKey = "esignet:" + (() => {
@@ -233,7 +233,7 @@ async function begin() {
 }
 
 function name() {
-  at("identifier-title").textContent = say("wants", { client: clientName() });
+  at("identifier-title").textContent = say(own ? "wants_own" : "wants", { client: clientName() });
 }
 
 async function sendCode(isResend) {
