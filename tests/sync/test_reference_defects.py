@@ -32,6 +32,7 @@ STAYS = {
     *("ANC_IDENTITY_STATUS", "ANC_IDENTITY_VERIFIED_AT", "ANC_IDENTITY_PROVIDER", "ANC_IDENTITY_LEVEL"),
     *("ANC_IDENTITY_VERIFIED_FIELDS", "ANC_PHN_MISMATCH_REASON"),  # the registry's own business
     "ANC_GN_DIVISION",  # more exact than a record needs
+    "ANC_VIOLENCE_SCREEN",  # others at home read her record with her
 }
 """Deliberately not carried."""
 

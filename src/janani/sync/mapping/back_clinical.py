@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from janani.sync.mapping import reading
@@ -18,6 +19,7 @@ from janani.sync.mapping.table import (
     ObservationRow,
     PanelRow,
     Table,
+    as_observation,
     codes,
 )
 from janani.sync.mapping.values import Json, Unfit
@@ -63,7 +65,7 @@ def clinical_rows(table: Table, catalogue: Catalogue, stages: Mapping[str, str],
         *(row for panel in table.panels for row in rows.panel(panel)),
         *(rows.condition(row) for row in table.conditions),
         *(rows.medicine(row) for row in table.medicines),
-        *(rows.immunization(row) for row in table.immunizations),
+        *(one for row in table.immunizations for one in rows.immunization(row)),
         *(rows.allergy(row) for row in table.allergies),
     ]
 
@@ -110,29 +112,31 @@ class _Rows:
         parts = []
         for one in panel.components:
             field = self._catalogue.elements[one.element]
-            parts.append((field, set(self._codes(one.code)), reading.quantity(one.unit, self._table.systems["ucum"])))
+            reader = reading.reader(as_observation(one, panel), field, self._table, self._zone)
+            parts.append((field, set(self._codes(one.code)), reader))
 
         def read(resource: Json, refuse: Callable[[str, str], None]) -> Found:
             found: Found = []
             for component in _list(resource.get("component")) if resource.get("status") in _DONE else ():
                 for field, wanted, reader in parts:
-                    if wanted & set(codings(component.get("code"))) and "valueQuantity" in component:
+                    if wanted & set(codings(component.get("code"))):
                         found += self._one(field, reader, component, refuse)
             return found
 
         stages = frozenset(role for field, *_ in parts for role in self._roles(field))
         words = self._words(panel.code, panel.text)
+        known = self._codes(panel.code) if panel.by_code else []
         yield Row(
             f"panels: {panel.name}",
             panel.name,
             panel.name,
             ("Observation",),
-            self._codes(panel.code),
+            known,
             words,
             stages,
             read,
         )
-        for one, (field, _, reader) in zip(panel.components, parts, strict=True):
+        for one, (field, _, reader) in zip(panel.components, parts, strict=True) if panel.by_code else ():
             yield Row(
                 f"panels: {panel.name}",
                 field.uid,
@@ -180,7 +184,8 @@ class _Rows:
         lost += ((f"taken and not taken are both {row.taken}", ("false",)),) if row.taken == row.not_taken else ()
         return self._row("medicines", row, field, ("MedicationStatement", "MedicationRequest"), read, lost)
 
-    def immunization(self, row: ImmunizationRow) -> Row:
+    def immunization(self, row: ImmunizationRow) -> Iterator[Row]:
+        """The dose; with it the lot, which has no resource of its own."""
         field = self._catalogue.elements[row.element]
 
         def read(resource: Json) -> str:
@@ -194,7 +199,21 @@ class _Rows:
             return reading.whole_text(doses[0].get("doseNumberPositiveInt") if doses else None)
 
         lost = () if row.dose_number else _no_false(field)
-        return self._row("immunizations", row, field, ("Immunization",), read, lost)
+        dose = self._row("immunizations", row, field, ("Immunization",), read, lost)
+        if not row.lot:
+            yield dose
+            return
+        lot = self._catalogue.elements[row.lot]
+
+        def both(resource: Json, refuse: Callable[[str, str], None]) -> Found:
+            found = dose.read(resource, refuse)
+            if found and "lotNumber" in resource:
+                found += self._one(lot, lambda one: reading.words(one["lotNumber"]), resource, refuse)
+            return found
+
+        yield msgspec.structs.replace(dose, read=both)
+        only = ((f"only with {row.element}", _ALL),)
+        yield Row(dose.label, lot.uid, row.lot, (), [], frozenset(), dose.stages, lambda one, refuse: [], only)
 
     def allergy(self, row: AllergyRow) -> Row:
         field = self._catalogue.elements[row.element]

@@ -1,7 +1,7 @@
 """Clinical rows of the table as the source of functions from an event's values to resources.
 
-Every row becomes one function, and `clinical` calls those whose data element the event has. In the source `e` is the
-Visit (see model), `text` the value as DHIS2 keeps it.
+Every row becomes one function, and `clinical` calls those whose data element the event has: what a row costs it costs
+only where there is a value. In the source `e` is the Visit (see model), `text` the value as DHIS2 keeps it.
 """
 
 import re
@@ -21,6 +21,7 @@ from janani.sync.mapping.table import (
     ObservationRow,
     PanelRow,
     Table,
+    as_observation,
     codes,
 )
 from janani.sync.mapping.template import Hole, Splice, expression
@@ -36,6 +37,22 @@ _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")  # in an identifier that stands in URLs and JSON as it is
 
+_CLINICAL_SOURCE = """def clinical(e, keep, leave):
+    held, wanted, last = e.values, [*OF_STAGE.get(e.stage, ())], -1
+    for uid in held:
+        rows = OF_VALUE.get(uid)
+        if rows:
+            wanted += rows
+    wanted.sort()  # the table's order
+    for number, uid, kind, name, field, make in wanted:
+        if number != last:  # a panel has several values
+            last = number
+            try:
+                keep(kind, name, make(e, held.get(uid)))
+            except Unfit as unfit:
+                leave(field, unfit)
+"""
+
 
 class Piece(Struct, frozen=True):
     """The source of one row.
@@ -44,17 +61,19 @@ class Piece(Struct, frozen=True):
         kind: the resource type.
         name: ends the identifier `{event}-{name}`.
         field: code of the data element, or the row's name; for what is left out.
-        define: source of the row's function.
-        call: expression that gives the resource's text, or None when there is nothing to say.
-        when: condition under which it is called; it may bind `text`.
+        function, define: name and source of the row's function of the Visit and the first value's text; it gives the
+            resource's text, or None when there is nothing to say.
+        uids: data elements one of which must have a value; none: once for each event of `stage`.
+        stage: UID of a stage, or "".
     """
 
     kind: str
     name: str
     field: str
+    function: str
     define: str
-    call: str
-    when: str
+    uids: tuple[str, ...]
+    stage: str = ""
 
 
 def clinical_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> Iterator[str]:
@@ -65,18 +84,21 @@ def clinical_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str
         yield f"{_map_name(name)} = {{\n{''.join(lines)}}}\n"
     pieces = list(_Rows(table, catalogue, stages).pieces())
     yield from (piece.define for piece in pieces)
-    yield "def clinical(e, keep, leave):\n    get = e.values.get\n" + "".join(map(_guarded, pieces)) + "    return\n"
+    of_value: dict[str, str] = {}
+    of_stage: dict[str, str] = {}
+    for number, piece in enumerate(pieces):
+        first, name = next(iter(piece.uids), ""), _UNSAFE.sub("-", piece.name)
+        row = f"({number}, {first!r}, {piece.kind!r}, {name!r}, {piece.field!r}, {piece.function}), "
+        for key in piece.uids:
+            of_value[key] = of_value.get(key, "") + row
+        if not piece.uids:
+            of_stage[piece.stage] = of_stage.get(piece.stage, "") + row
+    yield "# the rows of a data element, and of a stage\n" + _rows("OF_VALUE", of_value) + _rows("OF_STAGE", of_stage)
+    yield _CLINICAL_SOURCE
 
 
-def _guarded(piece: Piece) -> str:
-    """One row within `clinical`: kept, or left out with its reason."""
-    return (
-        f"    if {piece.when}:\n"
-        "        try:\n"
-        f"            keep({piece.kind!r}, {_UNSAFE.sub('-', piece.name)!r}, {piece.call})\n"
-        "        except Unfit as unfit:\n"
-        f"            leave({piece.field!r}, unfit)\n"
-    )
+def _rows(name: str, held: Mapping[str, str]) -> str:
+    return f"{name} = {{\n" + "".join(f"    {key!r}: ({rows.rstrip()}),\n" for key, rows in held.items()) + "}\n"
 
 
 def _map_name(name: str) -> str:
@@ -110,7 +132,7 @@ class _Rows:
         """A row of one data element; `body` is the inside of its function."""
         uid, function = self._elements[row.element].uid, f"{_word(kind).lower()}_{_word(row.element)}"
         define = f"def {function}(e, text):\n{body}"
-        return Piece(kind, uid, row.element, define, f"{function}(e, text)", f"(text := get({uid!r})) is not None")
+        return Piece(kind, uid, row.element, function, define, (uid,))
 
     def _observation(self, row: ObservationRow) -> Piece:
         profile = row.profile or self._table.observation_profile
@@ -121,15 +143,12 @@ class _Rows:
         if not row.name:
             return self._element("Observation", row, body)
         function = f"observation_{_word(row.name)}"
-        define = f"def {function}(e, text):\n{body}"
         if not row.source:
-            when = f"e.stage == {self._stages.get(row.stage, '')!r}"
-            return Piece("Observation", row.name, row.name, define, f'{function}(e, "")', when)
-        when = f"(text := get({self._elements[row.source].uid!r})) is not None"
-        if row.unless:
-            when += f" and {self._elements[row.unless].uid!r} not in e.values"
-        call = f"{function}(e, days_later(text, {row.days}))"
-        return Piece("Observation", row.name, row.name, define, call, when)
+            define, stage = f"def {function}(e, text):\n{body}", self._stages.get(row.stage, "")
+            return Piece("Observation", row.name, row.name, function, define, (), stage)
+        unless = f"    if {self._elements[row.unless].uid!r} in e.values:\n        return None\n" if row.unless else ""
+        define = f"def {function}(e, text):\n{unless}    text = days_later(text, {row.days})\n{body}"
+        return Piece("Observation", row.name, row.name, function, define, (self._elements[row.source].uid,))
 
     def _observed(self, profile: str, category: str, code: Json) -> Json:
         return {
@@ -162,16 +181,16 @@ class _Rows:
         function, lines, uids = f"panel_{_word(panel.name)}", [], []
         for row in panel.components:
             uid = self._elements[row.element].uid
-            part = {"code": self._concept(row.code, row.text), "valueQuantity": self._quantity(row.unit)}
+            part = {"code": self._concept(row.code, row.text), **self._value(as_observation(row, panel))}
             lines.append(
                 f"    if (text := get({uid!r})) is not None:\n        given.append({expression(part, ' ' * 12)})\n"
             )
             uids.append(uid)
         resource = self._observed(panel.profile, panel.category, self._concept(panel.code, panel.text))
         resource["component"] = [Hole('",".join(given)')]
-        define = f"def {function}(e, get):\n    given = []\n{''.join(lines)}    return {expression(resource)}\n"
-        when = " or ".join(f"{uid!r} in e.values" for uid in uids)
-        return Piece("Observation", panel.name, panel.name, define, f"{function}(e, get)", when)
+        start = f"def {function}(e, text):\n    get, given = e.values.get, []\n"
+        define = f"{start}{''.join(lines)}    return {expression(resource)}\n"
+        return Piece("Observation", panel.name, panel.name, function, define, tuple(uids))
 
     def _condition(self, row: ConditionRow) -> Piece:
         resource = {
@@ -215,8 +234,11 @@ class _Rows:
                 "primarySource": True,
                 "performer": [{"actor": Hole("e.performer")}],
                 "protocolApplied": [{"doseNumberPositiveInt": Hole("dose_number(text)")}],
+                "": Splice("lot"),
             }
-            return self._element("Immunization", row, f"    return {expression(resource)}\n")
+            lot = f"e.values.get({self._elements[row.lot].uid!r}, '')" if row.lot else "''"
+            lot = f"    lot = words({lot})\n    lot = f',\"lotNumber\":{{quoted(lot)}}' if lot else ''\n"
+            return self._element("Immunization", row, f"{lot}    return {expression(resource)}\n")
         resource |= {"occurrenceString": row.occurrence, "primarySource": False}
         body = f"    if not truth(text):\n        return None\n    return {expression(resource)}\n"
         return self._element("Immunization", row, body)

@@ -48,6 +48,8 @@ def uses(table: Table) -> Iterator[Use]:
     for section in ("conditions", "medicines", "immunizations", "allergies"):
         for number, one in enumerate(getattr(table, section)):
             yield Use(f"$.{section}[{number}].element", one.element)
+            if lot := getattr(one, "lot", ""):
+                yield Use(f"$.{section}[{number}].lot", lot)
 
 
 def _person_uses(table: Table) -> Iterator[Use]:

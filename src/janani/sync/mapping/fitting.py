@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from janani.programmes import nearest
-from janani.sync.mapping.table import Catalogue, Choice, Field, ObservationRow, Table
+from janani.sync.mapping.table import Catalogue, Choice, Field, ObservationRow, Table, as_observation
 
 Fault = tuple[str, str]
 _INTEGERS = {"INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE"}
@@ -24,14 +24,18 @@ def type_faults(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
     wanted: list[tuple[str, str, set[str]]] = []
     for number, panel in enumerate(table.panels):
         for part, component in enumerate(panel.components):
-            place = f"$.panels[{number}].components[{part}].element"
-            wanted.append((place, component.element, KINDS["quantity"]))
+            place = f"$.panels[{number}].components[{part}]"
+            yield from _observation(place, as_observation(component, panel), table, catalogue)
     for section in ("conditions", "medicines"):
         rows = enumerate(getattr(table, section))
         wanted += [(f"$.{section}[{number}].element", one.element, _TRUTHS) for number, one in rows]
     for number, dose in enumerate(table.immunizations):
         expected = _INTEGERS if dose.dose_number else _TRUTHS
         wanted.append((f"$.immunizations[{number}].element", dose.element, expected))
+        if dose.lot:
+            wanted.append((f"$.immunizations[{number}].lot", dose.lot, KINDS["text"]))
+            if not dose.dose_number:
+                yield f"$.immunizations[{number}].lot", "only a dose that is given now has a `lot`: `dose_number: true`"
         if not dose.dose_number and not dose.occurrence:
             yield f"$.immunizations[{number}]", "a row needs `occurrence` (when, in words) or `dose_number: true`"
     allergies = enumerate(table.allergies)

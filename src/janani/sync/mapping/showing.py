@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from janani.sync.mapping.table import ObservationRow, Table, codes
+from janani.sync.mapping.table import ObservationRow, Table, as_observation, codes
 
 
 class Line(Struct, frozen=True):
@@ -29,14 +29,18 @@ def lines(table: Table) -> Iterator[Line]:
     for panel in table.panels:
         yield Line(panel.name, "Observation", _plain(panel.code), "components:")
         for one in panel.components:
-            yield Line(f"  {one.element}", "", _plain(one.code), one.unit.partition("|")[0])
+            yield Line(f"  {one.element}", "", _plain(one.code), _value(as_observation(one, panel)))
     for condition in table.conditions:
         yield Line(condition.element, "Condition", _plain(condition.code), "when true")
     for medicine in table.medicines:
         said = f"true: {medicine.taken}" + (f", false: {medicine.not_taken}" if medicine.not_taken else "")
         yield Line(medicine.element, "MedicationStatement", _plain(medicine.code), said)
     for dose in table.immunizations:
-        said = "dose number" if dose.dose_number else f"when true: {dose.occurrence}"
+        said = (
+            "dose number" + (f", lot: {dose.lot}" if dose.lot else "")
+            if dose.dose_number
+            else f"when true: {dose.occurrence}"
+        )
         yield Line(dose.element, "Immunization", _plain(dose.code), said)
     for allergy in table.allergies:
         yield Line(allergy.element, "AllergyIntolerance", "", "text")

@@ -182,7 +182,8 @@ class ComponentRow(Strict, frozen=True):
     element: str
     code: str
     text: str
-    unit: str
+    value: str = "quantity"
+    unit: str = ""
 
 
 class PanelRow(Strict, frozen=True):
@@ -194,6 +195,14 @@ class PanelRow(Strict, frozen=True):
     code: str
     text: str
     components: list[ComponentRow]
+    by_code: bool = True
+
+
+def as_observation(part: ComponentRow, panel: PanelRow) -> ObservationRow:
+    """The row of a component as that of an Observation of its own: its value is read and written alike."""
+    return ObservationRow(
+        code=part.code, category=panel.category, element=part.element, text=part.text, value=part.value, unit=part.unit
+    )
 
 
 class ConditionRow(Strict, frozen=True):
@@ -222,6 +231,7 @@ class ImmunizationRow(Strict, frozen=True):
     text: str
     occurrence: str = ""
     dose_number: bool = False
+    lot: str = ""
 
 
 class AllergyRow(Strict, frozen=True):
