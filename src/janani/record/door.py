@@ -131,8 +131,12 @@ class Door(Struct):
             await self._audit(connection, _searched("Patient", "operation", page, ("$everything",)))
             return page
 
-    async def sent_digests(self, patients: Sequence[tuple[str, str]], owned: Sequence[str]) -> list[tuple[str, ...]]:
+    async def sent_digests(
+        self, patients: Sequence[tuple[str, str]], owned: Sequence[str], *, summary: bool
+    ) -> list[tuple[str, ...]]:
         """(patient's identifier value, type, id, system, value, digest) of what was sent about these patients.
+
+        With `summary` one (identifier value, fingerprint) a patient.
 
         Args:
             patients: system and value of their identifiers.
@@ -145,7 +149,8 @@ class Door(Struct):
             raise FhirProblem(403, "forbidden", "$sent-digests is for services")
         systems, codes = [one[0] for one in patients], [one[1] for one in patients]
         async with self._connected() as connection:
-            rows = queries.sent_digests(connection, systems=systems, codes=codes, owned=list(owned))
+            ask = queries.sent_fingerprints if summary else queries.sent_digests
+            rows = ask(connection, systems=systems, codes=codes, owned=list(owned))
             return [tuple(text or "" for text in row) async for row in rows]
 
     async def page(self, result: str, offset: int, count: int) -> Page:

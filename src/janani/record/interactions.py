@@ -215,7 +215,9 @@ async def sent_digests(request: Http) -> Response[bytes]:
 
     Takes Parameters with `patient` (valueIdentifier, up to 1000) and `system` (valueUri); gives Parameters with a
     `digest` (valueString) each: the patient's identifier value, type, id, system, value, and digest of the JSON as it
-    was sent (24 hex digits of SHA-256, empty after a patch), with tabs between.
+    was sent (24 hex digits of SHA-256, empty after a patch), with tabs between. With `summary` (valueBoolean) one `digest` a
+    patient: her identifier value, a tab, and the SHA-256 in hex of her lines "type system value digest", sorted and
+    joined by newlines.
     """
     door, sent = await door_of(request), await _resource(request)
     parts = [part for part in sent.get("parameter", ()) if isinstance(part, dict)]
@@ -224,7 +226,8 @@ async def sent_digests(request: Http) -> Response[bytes]:
     owned = [part.get("valueUri") for part in parts if part.get("name") == "system"]
     if len(patients) > _MOST_PATIENTS or not all(isinstance(text, str) for one in (*patients, owned) for text in one):
         raise FhirProblem(400, "invalid", f"$sent-digests takes up to {_MOST_PATIENTS} identifiers and systems")
-    rows = await door.sent_digests(patients, [text for text in owned if isinstance(text, str)])
+    summary = any(part.get("name") == "summary" and part.get("valueBoolean") is True for part in parts)
+    rows = await door.sent_digests(patients, [text for text in owned if isinstance(text, str)], summary=summary)
     answer = [{"name": "digest", "valueString": "\t".join(row)} for row in rows]
     return _answer(json_text.encode({"resourceType": "Parameters", "parameter": answer}))
 

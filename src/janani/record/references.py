@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-_STRING = rb'"(?:[^"\\]|\\.)*"'
-_CONDITIONAL = re.compile(rb'"reference":("[A-Z][A-Za-z]+\?(?:[^"\\]|\\.)+")')
-_REFERENCE = re.compile(rb'"reference":(' + _STRING + rb")")
-_URN = re.compile(rb'(?<=[:\[,])"urn:(?:uuid|oid):(?:[^"\\]|\\.)*"')
+_REST = rb'[^"\\]*(?:\\.[^"\\]*)*"'  # of a JSON string
+_CONDITIONAL = re.compile(rb'"reference":("[A-Z][A-Za-z]+\?' + _REST + rb")")
+_REFERENCE = re.compile(rb'"reference":("' + _REST + rb")")
+_URN = re.compile(rb'"urn:(?:uuid|oid):' + _REST)
 _IDENTIFIER = re.compile(r"([A-Z][A-Za-z]+\?identifier=)([^&;+%]*)(%7C|\|)([^&;+%]*)")
+_BACKSLASH = ord("\\")
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 _text = msgspec.json.Decoder(str).decode
 _json = msgspec.json.Encoder().encode
@@ -73,5 +74,7 @@ class Links:
         return _json(target)
 
     def _placeholder(self, found: re.Match[bytes]) -> bytes:
+        if found.string[found.start() - 1] == _BACKSLASH:  # within a text
+            return found[0]
         text = _text(found[0])
         return _json(self._full_urls[text]) if text in self._full_urls else found[0]
