@@ -35,7 +35,7 @@ from janani.sync.feeds.keeping import Desk
 from janani.sync.gate import Bell, Gate
 from janani.sync.mapping import AnyMapper, Mapper
 from janani.sync.mapping.back import Back
-from janani.sync.metrics import Metrics
+from janani.sync.metrics import REGISTRY, Metrics
 from janani.sync.problems import SyncProblem, render, render_unforeseen
 from janani.sync.queue import Queue, settle
 from janani.sync.source import Source
@@ -73,10 +73,13 @@ def jwks(sync: The) -> Response[dict[str, Any]]:
 @get("/metrics", media_type=MediaType.TEXT)
 async def prometheus(sync: The) -> bytes:
     """Metrics in Prometheus' text format."""
-    found, kept = await operations.status(sync.pool, sync.clock()), sync.agent.metrics
-    kept.waiting.set(found["waiting"])
-    kept.lag.set(found["lag (s)"])
-    kept.dead.set(found["set aside"])
+    kept, targets_now = sync.agent.metrics, await operations.states(sync)
+    back = await desk.status(sync.back, sync.clock()) if sync.back else None
+    kept.states(targets_now, back)
+    kept.breakers({REGISTRY: sync.agent.registry.state} | {one["target"]: one["state"] for one in targets_now})
+    kept.trouble.labels(REGISTRY, "out").set(bool(sync.feed.trouble))
+    if back:
+        kept.trouble.labels(targets.RECORD, "back").set(bool(back["trouble"]))
     kept.slot_lag.set(sync.feed.lag_megabytes)
     return metrics(kept.registry)
 
@@ -191,7 +194,9 @@ async def _opened(
             back = None
             record = ways.get(targets.RECORD)
             if written_back and ours and record and isinstance(mapper, Mapper):
-                back = _write_back(Wiring(registry, record, pool, mapper, written_back, clock), ours, source)
+                back = _write_back(
+                    Wiring(registry, record, pool, mapper, written_back, clock), ours, source, shared.metrics
+                )
             # Without a table nobody knows which resources are ours.
             ours_of = {name: (way, mapper) for name, way in ways.items() if isinstance(mapper, Mapper)}
             sides = {
@@ -218,7 +223,7 @@ class Wiring(Struct):
     clock: Clock
 
 
-def _write_back(given: Wiring, ours: Ours, source: Source) -> WriteBack:
+def _write_back(given: Wiring, ours: Ours, source: Source, counted: Metrics) -> WriteBack:
     mapper, bell = given.mapper, Bell()
     back = Back(mapper.programme, mapper.table, mapper.catalogue)
     wires = Wires(
@@ -236,7 +241,7 @@ def _write_back(given: Wiring, ours: Ours, source: Source) -> WriteBack:
     feed = RecordFeed(given.record, given.pool, wires.sorter, ours, bell, given.clock, BACK_SECONDS)
     clinic = Clinic(wires)
     return WriteBack(
-        feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock, given.definition.names
+        feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock, given.definition.names, counted
     )
 
 

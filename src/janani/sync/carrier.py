@@ -184,7 +184,7 @@ class Carrier:
         except Exception as error:
             log("sync").error("not_mapped", person=claim.person, error=type(error).__name__, at=place_of(error))
             outcome = await self._set_aside(claim, f"it could not be mapped ({type(error).__name__})")
-        self._shared.metrics.people.labels(self.target.name, outcome).inc()
+        self._shared.metrics.carried(self.target.name, "out", outcome)
         tracing.note_failed(claim, self.target.name, outcome, self.queue.now())
         return None
 
@@ -241,7 +241,7 @@ class Carrier:
             self.gate.failed(failed.retry_after)
             for one in ready:
                 await self.queue.release(one.claim, AWAY)
-            self._shared.metrics.people.labels(self.target.name, "record_away").inc(len(ready))
+                self._shared.metrics.carried(self.target.name, "out", "record_away")
             return []
         await self._delivered()
         return [Done(one.claim, one.plan.delivered, len(one.plan.entries), "delivered") for one in ready]
@@ -289,8 +289,7 @@ class Carrier:
         tracing.note(done, self.target.name, self.queue.now())
         for one in done:
             outcome = one.outcome if one.claim.person in held else "lease_lost"
-            metrics.people.labels(self.target.name, outcome).inc()
-            metrics.seconds.labels(self.target.name).observe(self.queue.seconds_since(one.claim.noticed_at))
+            metrics.carried(self.target.name, "out", outcome, self.queue.seconds_since(one.claim.noticed_at))
         if any(held.values()):
             self._shared.bell.ring()
 

@@ -32,7 +32,7 @@ on conflict (source) do update set
 update back_queue set try_at = :until, attempts = attempts + 1
 where source = (
   select source from back_queue where try_at <= :now order by try_at, source limit 1 for update skip locked)
-returning source, name, version, first, verdict, change, attempts;
+returning source, name, version, first, verdict, change, attempts, noticed_at;
 
 -- name: finish!
 -- Done, unless it changed meanwhile: then it is due at once.

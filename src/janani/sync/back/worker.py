@@ -11,13 +11,14 @@ import asyncpg
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError
-from janani.kernel import postgres
+from janani.kernel import postgres, trace
 from janani.kernel.clock import Clock
 from janani.kernel.telemetry import log
 from janani.sync.back.clinic import Clinic, Refused
 from janani.sync.back.edits import Edit, Edits
 from janani.sync.back.feed import RecordFeed
 from janani.sync.gate import Bell
+from janani.sync.metrics import REGISTRY, Metrics
 
 _queries = postgres.queries("janani.sync.back")
 _LEASE = timedelta(seconds=60)
@@ -41,8 +42,9 @@ class WriteBack:
         bell: Bell,
         clock: Clock,
         names: Mapping[str, str],
+        counted: Metrics,
     ) -> None:
-        self.names = names
+        self.names, self._counted = names, counted
         self.feed, self._clinic, self._edits = feed, clinic, edits
         self.pool, self.bell, self.clock = pool, bell, clock
 
@@ -78,7 +80,8 @@ class WriteBack:
             return False
         try:
             async with asyncio.timeout(_WORK_SECONDS):
-                outcome = await self._bring(claim)
+                with trace.within(trace.begin()):
+                    outcome = await self._bring(claim)
         except Refused as refused:
             await self._set_aside(claim, refused.reason)
             return True
@@ -98,6 +101,8 @@ class WriteBack:
             await self._set_aside(claim, f"it could not be read ({type(error).__name__})")
             return True
         log("sync").info("brought_back", source=claim["source"], outcome=outcome)
+        seconds = (self.clock() - claim["noticed_at"]).total_seconds()
+        self._counted.carried(REGISTRY, "back", outcome, max(seconds, 0.0))
         await self._finish(claim)
         return True
 
@@ -113,12 +118,14 @@ class WriteBack:
         await _queries.revive(self.pool, source=claim["source"])
 
     async def _later(self, claim: Any, trouble: str) -> None:
+        self._counted.carried(REGISTRY, "back", "released")
         wait = min(0.5 * 2 ** min(claim["attempts"], 20), _LONGEST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
         try_at = self.clock() + timedelta(seconds=wait)
         await _queries.release(self.pool, source=claim["source"], try_at=try_at, trouble=trouble)
 
     async def _set_aside(self, claim: Any, reason: str) -> None:
         log("sync").warning("set_aside_back", source=claim["source"], reason=reason)
+        self._counted.carried(REGISTRY, "back", "set_aside")
         now = self.clock()
         await _queries.set_aside(
             self.pool,
