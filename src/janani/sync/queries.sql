@@ -224,6 +224,10 @@ where target = :target and patient <> '' and not exists (select from seen s wher
   and not exists (select from queue q where q.target = d.target and q.person = d.person)
 order by person;
 
+-- name: kinds
+-- Which types a target was ever sent of its people's own.
+select distinct split_part(key, '?', 1) as kind from delivered, jsonb_object_keys(digests) as key where target = :target;
+
 -- name: waiting_of$
 select count(*) from queue where target = :target and person = any(:people::text[]);
 

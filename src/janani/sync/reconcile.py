@@ -1,11 +1,11 @@
 """Reconciliation: the registry against the record, person by person, by digests computed anew; repairs what differs.
 
-Streams page by page, so memory does not grow with the number of people. The record must know `$sent-digests` (ours
-does); of another server it says that it can't be asked.
+Streams page by page, so memory does not grow with the number of people. A server that does not know `$sent-digests`
+(only ours does) is read instead, which takes longer and is said in the report.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -15,22 +15,28 @@ from litestar import Request, get, post
 from litestar.params import FromQuery
 from msgspec import Struct, to_builtins
 
-from janani.clients.fhir import FhirClient, FhirError
+from janani.clients.fhir import FhirClient
 from janani.kernel import jose, postgres
 from janani.kernel.clock import Clock
-from janani.sync.comparing import Difference, Key, Row, compared, expected, fingerprint, key_of
-from janani.sync.mapping import Mapper
+from janani.sync.comparing import Difference, Key, compared, key_of
+from janani.sync.holding import Holding, way_to
+from janani.sync.mapping import Mapped, Mapper
 from janani.sync.problems import Busy, NoSuchTarget
 from janani.sync.source import Source
 
 _queries = postgres.queries("janani.sync")
-_PAGE = 200
+_PAGE = 500
+_AT_ONCE = 10
+"""People mapped before others have their turn on this thread."""
 _LISTED = 1000
 _SETTLE_SECONDS = 60.0
 
 
 class Report(Struct):
-    """What was found. `differing` names at most a thousand people; people are named by the UID of the registry."""
+    """What was found. `differing` names at most a thousand people; people are named by the UID of the registry.
+
+    `compared_by` is "digests" (of what was sent) or "resources" (read from a server that does not know digests).
+    """
 
     target: str
     programme: str
@@ -43,6 +49,7 @@ class Report(Struct):
     only_in_record: list[str] = []
     repaired: int = 0
     fingerprint: str = ""
+    compared_by: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -66,11 +73,9 @@ class Reconciliation:
 
     def __init__(self, sides: Sides) -> None:
         self._sides, self._mapper = sides, sides.mapper
-        systems = sides.mapper.table.identifiers
-        self._own = systems["tracked_entity"]
-        self._owned = [systems[name] for name in ("tracked_entity", "enrollment", "event", "value")]
         self._total = sha256()
         self._again: dict[str, Difference | None] = {}
+        self._holding: Holding
         self.report = Report(sides.target, sides.mapper.programme.name, "", _now(sides.clock))
 
     async def run(self, *, repair: bool) -> Report:
@@ -81,8 +86,10 @@ class Reconciliation:
         context = await self._sides.source.context()
         self.report.registry = context.system_id
         await _queries.forget_seen(self._sides.pool)
-        async for page in self._pages():
-            await self._compare(page, again=False)
+        kinds = [row["kind"] async for row in _queries.kinds(self._sides.pool, target=self.report.target)]
+        self._holding = await way_to(self._sides.record, self._mapper, kinds)
+        self.report.compared_by = self._holding.name
+        await self._compare_all()
         await self._look_again()
         rows = _queries.only_delivered(self._sides.pool, target=self.report.target)
         gone = [row["person"] async for row in rows]
@@ -94,46 +101,57 @@ class Reconciliation:
             await self._repair([*self._again, *gone])
         return self.report
 
-    async def _pages(self) -> AsyncIterator[list[dict[str, Any]]]:
-        program, page = self._mapper.programme.registry.program, []
+    async def _compare_all(self) -> None:
+        """While the target answers about one page, the next is mapped, and the one behind it is on its way."""
+        pages: asyncio.Queue[list[dict[str, Any]] | None] = asyncio.Queue(maxsize=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read_pages(pages))
+            asked: asyncio.Task[None] | None = None
+            while (page := await pages.get()) is not None:
+                mapped = await self._map(page)
+                if asked is not None:
+                    await asked
+                asked = group.create_task(self._compare(mapped, again=False))
+
+    async def _read_pages(self, pages: "asyncio.Queue[list[dict[str, Any]] | None]") -> None:
+        program, page, size = self._mapper.programme.registry.program, [], self._holding.page
         async for person in self._sides.source.everybody(program, _PAGE):
             if self._mapper.concerns(person):
                 page.append(person)
-            if len(page) == _PAGE:
-                yield page
+            if len(page) == size:
+                await pages.put(page)
                 page = []
         if page:
-            yield page
+            await pages.put(page)
+        await pages.put(None)
 
-    async def _compare(self, people: Sequence[dict[str, Any]], *, again: bool) -> None:
+    async def _map(self, people: Sequence[dict[str, Any]]) -> list[Mapped]:
+        mapped = []
+        for number, one in enumerate(people):
+            mapped.append(self._mapper.map(one, await self._sides.source.context(one)))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # deliveries go on beside it
+        return mapped
+
+    async def _compare(self, mapped: Sequence[Mapped], *, again: bool) -> None:
         """Compares one page. Those who differ are kept for a second look, or (`again`) reported."""
-        mapped = [self._mapper.map(one, await self._sides.source.context(one)) for one in people]
         uids = [one.person for one in mapped]
-        rows, held = await asyncio.gather(self._rows(uids), self._held(uids))
-        for one in mapped:
-            wanted = expected(one, self._own)
-            found = compared(wanted, rows.get(one.person, []), held.get(one.person, ()))
+        answers, held = await asyncio.gather(self._holding.differing(mapped), self._held(uids))
+        for number, (wanted, rows) in enumerate(answers):
+            person = wanted.person
+            found = None if rows is None else compared(wanted.digests, rows, held.get(person, ()))
             if not again:
                 self.report.people += 1
-                self._total.update(one.person.encode() + fingerprint(wanted))
+                self._total.update(person.encode() + wanted.fingerprint)
             if found is None:
                 self.report.equal += 1
-                self._again.pop(one.person, None)
+                self._again.pop(person, None)
             else:
-                self._again[one.person] = found
+                self._again[person] = found
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         if not again:
             await _queries.seen(self._sides.pool, people=uids)
-        await asyncio.sleep(0)  # deliveries go on beside it
-
-    async def _rows(self, uids: Sequence[str]) -> dict[str, list[Row]]:
-        """What the record holds of these people, by person."""
-        parameters = [{"name": "patient", "valueIdentifier": {"system": self._own, "value": uid}} for uid in uids]
-        parameters += [{"name": "system", "valueUri": system} for system in self._owned]
-        found: dict[str, list[Row]] = {}
-        for text in await self._sides.record.sent_digests(parameters):
-            person, kind, id_, system, value, digest = text.split("\t")
-            found.setdefault(person, []).append(Row((kind, system, value), f"{kind}/{id_}", digest))
-        return found
 
     async def _held(self, uids: Sequence[str]) -> dict[str, list[Key]]:
         """What stands in the record as somebody there wrote it, by person: it need not be as the registry says."""
@@ -149,12 +167,13 @@ class Reconciliation:
         while self._again and await self._on_their_way() and loop.time() < until:  # noqa: ASYNC110 (it is in the database)
             await asyncio.sleep(0.2)
         uids = list(self._again)
-        for start in range(0, len(uids), _PAGE):
-            people = await self._sides.source.people(uids[start : start + _PAGE])
-            self.report.people -= len(uids[start : start + _PAGE]) - len(people)  # gone since
-            for uid in set(uids[start : start + _PAGE]) - set(people):
+        size = self._holding.page
+        for start in range(0, len(uids), size):
+            people = await self._sides.source.people(uids[start : start + size])
+            self.report.people -= len(uids[start : start + size]) - len(people)  # gone since
+            for uid in set(uids[start : start + size]) - set(people):
                 del self._again[uid]
-            await self._compare(list(people.values()), again=True)
+            await self._compare(await self._map(list(people.values())), again=True)
         self.report.differing = {uid: to_builtins(found) for uid, found in list(self._again.items())[:_LISTED]}
 
     async def _on_their_way(self) -> bool:
@@ -206,11 +225,11 @@ class Desk:
         if not self._task.done():
             return {"state": "running", **seen}
         error = self._task.exception()
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         if error is not None:
             status = getattr(error, "status", "")
-            unknown = isinstance(error, FhirError) and status in (400, 404, 405)
-            said = "this server does not know $sent-digests" if unknown else f"{type(error).__name__} {status}".strip()
-            return {"state": "failed", "trouble": said, **seen}
+            return {"state": "failed", "trouble": f"{type(error).__name__} {status}".strip(), **seen}
         report = self._task.result()
         return {"state": "done", "report": to_builtins(report), "signed": signed(report, self._key), **seen}
 
