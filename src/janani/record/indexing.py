@@ -20,45 +20,16 @@ _LOCAL = re.compile(r"^(?:https?://.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(
 _MAX_STRING = 200
 
 
-class Token(NamedTuple):
-    """A coded value. `system` is None for a bare code, whose system its binding gives."""
-
-    name: str
-    system: str | None
-    code: str
-
-
-class Reference(NamedTuple):
-    """A reference within the store, or (with an empty `type`) a URL elsewhere."""
-
-    name: str
-    type: str
-    id: str
-
-
-class Date(NamedTuple):
-    """A time span [low, high)."""
-
-    name: str
-    low: datetime
-    high: datetime
-
-
-class String(NamedTuple):
-    """A text as written, and folded (lower case, without accents) for search."""
-
-    name: str
-    folded: str
-    exact: str
-
-
-class Quantity(NamedTuple):
-    """A number, with its unit's system and code or else its text."""
-
-    name: str
-    value: Decimal
-    system: str
-    code: str
+Token = tuple[str, str | None, str]
+"""Name, system and code; the system is None for a bare code, whose system its binding gives."""
+Reference = tuple[str, str, str]
+"""Name, type and id within the store; with an empty type the id is a URL elsewhere."""
+Date = tuple[str, datetime, datetime]
+"""Name and a time span [low, high)."""
+String = tuple[str, str, str]
+"""Name, the text folded (lower case, without accents) for search, and as written."""
+Quantity = tuple[str, Decimal, str, str]
+"""Name, number, and its unit's system and code or else its text."""
 
 
 class Rows(Struct):
@@ -74,10 +45,10 @@ class Rows(Struct):
 def rows(resource: Resource, base_url: str) -> Rows:
     """The index rows of `resource`; absolute references below `base_url` are to this store."""
     found = Rows()
-    for write, parameter, steps in _present(resource["resourceType"], tuple(resource)):
+    for write, parameters, steps in _present(resource["resourceType"], tuple(resource)):
         values = _at(resource, steps)
         if values:
-            write(found, parameter, values, base_url)
+            write(found, parameters, values, base_url)
     return Rows(*(list(dict.fromkeys(rows)) for rows in msgspec.structs.astuple(found)))
 
 
@@ -114,16 +85,17 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())[:_MAX_STRING]
 
 
-Writer = Callable[[Rows, Parameter, list[Any], str], None]
-Path = tuple[Writer, Parameter, Steps]
+Writer = Callable[[Rows, list[Parameter], list[Any], str], None]
+Path = tuple[Writer, list[Parameter], Steps]
+_One = tuple[Parameter, Steps]
 
 
 class _Places(NamedTuple):
     """The search parameters' paths of a type by their first element, so that absent elements cost nothing."""
 
-    always: list[Path]
-    named: dict[str, list[Path]]
-    choices: list[tuple[str, Path]]
+    always: list[_One]
+    named: dict[str, list[_One]]
+    choices: list[tuple[str, _One]]
 
 
 @cache
@@ -134,7 +106,7 @@ def _places(resource_type: str) -> _Places:
             continue
         for steps in parameter.steps:
             name, bracket = steps[0]
-            path = (_WRITERS[parameter.kind], parameter, steps)
+            path = (parameter, steps)
             if bracket == "exists":
                 places.always.append(path)
             elif bracket == "x":
@@ -148,13 +120,16 @@ def _places(resource_type: str) -> _Places:
 
 @lru_cache(maxsize=2048)  # a programme's resources have few shapes
 def _present(resource_type: str, elements: tuple[str, ...]) -> list[Path]:
-    """The paths that may lead somewhere in a resource with these elements."""
+    """The paths that may lead somewhere in a resource with these elements, each with all parameters that take it."""
     places = _places(resource_type)
     found = list(places.always)
     for element in elements:
         found += places.named.get(element, ())
     found += [path for name, path in places.choices if any(element.startswith(name) for element in elements)]
-    return found
+    paths: dict[tuple[Writer, Steps], list[Parameter]] = {}
+    for parameter, steps in found:
+        paths.setdefault((_WRITERS[parameter.kind], steps), []).append(parameter)
+    return [(write, parameters, steps) for (write, steps), parameters in paths.items()]
 
 
 def _at(resource: Resource, steps: Steps) -> list[Any]:
@@ -196,10 +171,11 @@ def _children(value: Any, name: str, bracket: str) -> Iterator[Any]:
                 yield item
 
 
-def _tokens(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
-    name = parameter.key
-    for value in values:
-        found.tokens += [Token(name, system, code) for system, code in _codes(value)]
+def _tokens(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+    codes = [code for value in values for code in _codes(value)]
+    for parameter in parameters:
+        name = parameter.key
+        found.tokens += [(name, system, code) for system, code in codes]
 
 
 def _codes(value: Any) -> list[tuple[str | None, str]]:
@@ -219,23 +195,22 @@ def _codes(value: Any) -> list[tuple[str | None, str]]:
     return found
 
 
-def _references(found: Rows, parameter: Parameter, values: list[Any], base_url: str) -> None:
+def _references(found: Rows, parameters: list[Parameter], values: list[Any], base_url: str) -> None:
     for value in values:
         local = local_reference(value, base_url)
         url = value if isinstance(value, str) else value.get("reference") if isinstance(value, dict) else None
         if local is not None:
-            if not parameter.targets or local[0] in parameter.targets:
-                found.references.append(Reference(parameter.key, *local))
+            found.references += [(one.key, *local) for one in parameters if not one.targets or local[0] in one.targets]
         elif isinstance(url, str) and not url.startswith("#"):
-            found.references.append(Reference(parameter.key, "", url))
+            found.references += [(one.key, "", url) for one in parameters]
         if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
-            name = f"{parameter.key}:identifier"
-            found.tokens += [Token(name, system, code) for system, code in _codes(value["identifier"])]
+            codes = _codes(value["identifier"])
+            found.tokens += [(f"{one.key}:identifier", *code) for one in parameters for code in codes]
 
 
-def _dates(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
-    for value in values:
-        found.dates.extend(Date(parameter.key, low, high) for low, high in _spans(value))
+def _dates(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+    spans = [span for value in values for span in _spans(value)]
+    found.dates += [(one.key, *span) for one in parameters for span in spans]
 
 
 def _spans(value: Any) -> Iterator[dates.Range]:
@@ -252,9 +227,9 @@ def _spans(value: Any) -> Iterator[dates.Range]:
         yield from _spans((value.get("repeat") or {}).get("boundsPeriod"))
 
 
-def _strings(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
-    texts = (text for value in values for text in _texts(value))
-    found.strings.extend(String(parameter.key, folded(text), text[:_MAX_STRING]) for text in texts if text.strip())
+def _strings(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+    texts = [(folded(text), text[:_MAX_STRING]) for value in values for text in _texts(value) if text.strip()]
+    found.strings += [(one.key, *text) for one in parameters for text in texts]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -269,17 +244,18 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(child)
 
 
-def _quantities(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
+def _quantities(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
     for value in values:
         number = value.get("value") if isinstance(value, dict) else value
         if isinstance(number, (int, float, Decimal)) and not isinstance(number, bool):
             unit = value if isinstance(value, dict) else {}
             code = str(unit.get("code") or unit.get("currency") or unit.get("unit") or "")
-            found.quantities.append(Quantity(parameter.key, Decimal(number), str(unit.get("system") or ""), code))
+            row = (Decimal(number), str(unit.get("system") or ""), code)
+            found.quantities += [(one.key, *row) for one in parameters]
 
 
-def _uris(found: Rows, parameter: Parameter, values: list[Any], _base_url: str) -> None:
-    found.tokens.extend(Token(parameter.key, None, value) for value in values if isinstance(value, str))
+def _uris(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+    found.tokens += [(one.key, None, value) for one in parameters for value in values if isinstance(value, str)]
 
 
 _WRITERS: dict[str, Writer] = {

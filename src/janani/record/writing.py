@@ -216,7 +216,7 @@ class Writer(Struct):
         """Referential integrity as HAPI keeps it: nothing may point at what is not there."""
         pairs = [(change, version) for change, version in zip(wanted, versions, strict=True) if version is not None]
         present = {(version.type, version.id) for _, version in pairs if version.body is not None}
-        targets = sorted({(row.type, row.id) for _, version in pairs for row in version.rows.references if row.type})
+        targets = sorted({row[1:] for _, version in pairs for row in version.rows.references if row[1]})
         outside = [name for name in targets if name not in present]
         leaving = [version for _, version in pairs if version.body is None]
         missing = [name for name in outside if name in {(gone.type, gone.id) for gone in leaving}]
