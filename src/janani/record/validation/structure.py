@@ -15,7 +15,7 @@ from janani.record.validation.model import MANY, Element, Rule, Type, choice_nam
 from janani.record.validation.primitives import EXPECTED, TESTS
 from janani.record.validation.terminology import ValueSet
 
-_CODED = frozenset({"CodeableConcept", "Coding", "Meta", "Quantity"})
+_ALIKE = frozenset({"CodeableConcept", "Coding", "Meta", "Quantity", "Reference"})
 _MOST_REMEMBERED = 4096
 Field = Callable[[Any, dict[str, Any], Path, Context], None]
 Compiled = tuple[Test, Rule]
@@ -124,7 +124,8 @@ class Structure:
         return {name: (_field(self._complex(kind, element, values), label, element, ""), group)}
 
     def _complex(self, kind: str, element: Element, values: ValueSet | None) -> Check:
-        checks: list[Check] = [resource if kind == "Resource" else self.of(kind.removeprefix("@"))]
+        check: Check = resource if kind == "Resource" else self.of(kind.removeprefix("@"))
+        checks = [_remembered(check) if kind in _ALIKE else check]
         if kind == "Reference":
             checks.append(reference(frozenset(element.targets)))
         if kind == "Extension":
@@ -133,16 +134,15 @@ class Structure:
             checks.append(bound(values, "error"))
         if compiled := self.rules(element.rules):
             checks.append(rules_check(compiled))
-        check = checks[0] if len(checks) == 1 else _all(checks)
-        return _remembered(check) if kind in _CODED else check
+        return checks[0] if len(checks) == 1 else _all(checks)
 
 
 def _remembered(check: Check) -> Check:
-    """`check`, spared a value that was found good before: a programme's codes are the same in every resource.
+    """`check`, spared a value that was found good before: codes and references are the same in many resources.
 
-    Only what stands for itself is remembered: no extension, no text (it may say something of a person).
+    An extension may refer to what is around it: a value with one is always checked.
     """
-    good: set[bytes] = set()
+    good: set[bytes] = set()  # in memory only, and not many
 
     def run(value: Any, path: Path, context: Context) -> None:
         key = json_text.encode(value)
@@ -150,7 +150,7 @@ def _remembered(check: Check) -> Check:
             return
         before = len(context.issues)
         check(value, path, context)
-        if len(context.issues) == before and b'"extension"' not in key and b'"text"' not in key:
+        if len(context.issues) == before and b'xtension"' not in key:
             if len(good) >= _MOST_REMEMBERED:
                 good.clear()
             good.add(key)
