@@ -17,6 +17,7 @@ from janani.esignet import (
     clients,
     consent,
     consents,
+    delivery,
     demo,
     details,
     discovery,
@@ -32,7 +33,7 @@ from janani.esignet.audit import note_refusal
 from janani.esignet.incoming import Http, csrf_answer
 from janani.esignet.people_file import load_demo_people
 from janani.esignet.problems import EsignetProblem, render, render_unforeseen
-from janani.esignet.provider import SQL, Idp, Provider, open_provider
+from janani.esignet.provider import CODES, SQL, Idp, Provider, open_provider
 from janani.kernel import postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.http import application
@@ -101,6 +102,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
                 await demo.refuse_demo_data(app.state.idp)
             await consents.register_own_client(app.state.idp)
             tasks = [asyncio.create_task(_sweep(app.state.idp)), asyncio.create_task(_tell(app.state.idp))]
+            if not settings.sandbox:
+                tasks.append(asyncio.create_task(delivery.work(app.state.idp)))
             try:
                 yield
             finally:
@@ -140,6 +143,7 @@ async def _sweep(idp: Provider) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
             await SQL.sweep(idp.pool, now=idp.now(), inbox_before=idp.now() - timedelta(hours=1))
+            await CODES.sweep_strikes(idp.pool, before=idp.now() - timedelta(seconds=idp.options.otp_lock_seconds))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
             log("esignet").warning("sweep_failed", error=type(error).__name__)
 

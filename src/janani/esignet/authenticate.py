@@ -6,13 +6,14 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
+from janani.esignet.attempts import person_asked_for, source_of, strike
 from janani.esignet.consent import consent_action
 from janani.esignet.envelope import Fault, success
 from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
-from janani.esignet.otp import Verdict, judge, lock, lock_end, unlocked_person
+from janani.esignet.otp import Verdict, judge, lock, lock_end
 from janani.esignet.problems import Refused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES
 
 
@@ -33,7 +34,7 @@ class Authenticate(Struct, rename="camel", forbid_unknown_fields=True):
     captcha_token: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-def authenticate_faults(request: Authenticate) -> list[Fault]:
+def authenticate_faults(request: Authenticate, otp_length: int = 6) -> list[Fault]:
     """The faults of an authenticate request, one a field."""
     challenges = request.challenge_list or []
     checks = (
@@ -43,18 +44,19 @@ def authenticate_faults(request: Authenticate) -> list[Fault]:
     )
     faults = [Fault(code, f"request.{field}") for field, code, good in checks if not good]
     for place, challenge in enumerate(challenges):
-        faults += _challenge_faults(challenge, f"request.challengeList[{place}]")
+        faults += _challenge_faults(challenge, f"request.challengeList[{place}]", otp_length)
     return faults
 
 
-def _challenge_faults(challenge: Challenge, at: str) -> list[Fault]:
+def _challenge_faults(challenge: Challenge, at: str, otp_length: int) -> list[Fault]:
     form = CHALLENGES.get(challenge.auth_factor_type or "")
     if form is None:
         return [Fault("invalid_auth_factor_type", f"{at}.authFactorType")]
     if challenge.format != form.format:
         return [Fault("invalid_challenge_format", f"{at}.format")]
     text = challenge.challenge or ""
-    if not text.strip() or not form.shortest <= len(text) <= form.longest:
+    shortest, longest = (form.shortest, form.longest) if challenge.auth_factor_type != "OTP" else (otp_length,) * 2
+    if not text.strip() or not shortest <= len(text) <= longest:
         return [Fault("invalid_challenge", f"{at}.challenge")]
     return []
 
@@ -77,17 +79,18 @@ async def authenticate_v3(request: Http, idp: Idp) -> Response[bytes]:
 
 async def _authenticate(request: Http, idp: Provider, version: int) -> Response[bytes]:
     row = await bound_transaction(request, idp, "preauth")
-    body = await read(request, Authenticate, authenticate_faults, idp.now())
+    length = idp.options.otp_length
+    body = await read(request, Authenticate, lambda it: authenticate_faults(it, length), idp.now())
     if version < 3 and body.captcha_token is not msgspec.UNSET:
         raise Refused("unknown_error")
     same_transaction(row, body.transaction_id or "")
     code = next((it.challenge for it in body.challenge_list or [] if it.auth_factor_type == "OTP"), None)
     if code is None:
         raise Refused("auth_factor_mismatch")
-    person = await _person_with_code(idp, row, normal_number(body.individual_id or ""), code)
+    person = await _person_with_code(idp, row, normal_number(body.individual_id or ""), code, source_of(idp, request))
     action = await consent_action(idp, row, person["id"]) if version > 1 else "CAPTURE"
     now = idp.now()
-    moved = await SQL.authenticated(
+    moved = await STEPS.authenticated(
         idp.pool,
         id=row["id"],
         otp_hash=row["otp_hash"],
@@ -100,13 +103,11 @@ async def _authenticate(request: Http, idp: Provider, version: int) -> Response[
     )
     if moved is None:
         raise Refused("invalid_transaction")
-    await SQL.forget_failures(idp.pool, id=person["id"])
-    await idp.note("authenticated", "ok", transaction=row["number"], client=row["client_id"], person=person["id"])
     answer = {"transactionId": row["id"]} | ({"consentAction": action} if version > 1 else {})
     return Response(success(answer, now), media_type="application/json")
 
 
-async def _person_with_code(idp: Provider, row: Row, number: str, code: str) -> Row:
+async def _person_with_code(idp: Provider, row: Row, number: str, code: str, source: bytes) -> Row:
     """The person with this number, whose code it is.
 
     Raises Refused: `no_attempts_left` (and locks), `invalid_individual_id`, `individual_id_blocked`,
@@ -115,13 +116,16 @@ async def _person_with_code(idp: Provider, row: Row, number: str, code: str) -> 
     if await SQL.count_try(idp.pool, id=row["id"]) > idp.options.otp_attempts:
         await lock(idp, number)
         raise Refused("no_attempts_left")
-    person = await unlocked_person(idp, number)
+    person = await person_asked_for(idp, row, number, source)
     if row["otp_hash"] is None:
         raise Refused("invalid_transaction")
-    verdict = judge(idp.otp_key, row, person["id"], code, now=idp.now(), sandbox=idp.settings.sandbox)
+    verdict = judge(
+        idp.otp_key, row, person["id"], code, now=idp.now(), sandbox=idp.settings.sandbox, length=idp.options.otp_length
+    )
     if verdict is Verdict.RIGHT:
         return person
     if verdict is Verdict.WRONG:
+        await strike(idp, row, source, "wrong", person["id"])
         await SQL.count_failure(idp.pool, id=person["id"], limit=idp.options.otp_attempts, locked_until=lock_end(idp))
     await idp.note(
         "authenticated",

@@ -22,7 +22,7 @@ with fresh as (
 select number from begun;
 
 -- name: authenticated(id, otp_hash, person_id, typed_id, acr, consent_action, now, expires_at)$
--- Moves on once, spends the one-time code, forgets wrong ones; null when another request was faster.
+-- Moves on once, spends the one-time code, forgets wrong ones and those sent; null when another request was faster.
 with moved as (
     update transaction
     set stage = 'authenticated', otp_hash = null, person_id = :person_id::bigint, typed_id = :typed_id, acr = :acr,
@@ -32,6 +32,8 @@ with moved as (
 ), forgotten as (
     update person set failures = 0
     where id = :person_id::bigint and failures > 0 and exists (select from moved)
+), settled as (
+    delete from code_strike where transaction_number = (select number from moved) and kind = 'sent'
 ), noted as (
     insert into audit (at, event, outcome, transaction_number, client_id, person_id)
     select :now::timestamptz, 'authenticated', 'ok', number, client_id, :person_id::bigint from moved

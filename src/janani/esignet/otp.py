@@ -11,18 +11,20 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from janani.esignet.delivery import deliver
+from janani.esignet.attempts import may_send, person_asked_for, source_of
+from janani.esignet.delivery import seal
 from janani.esignet.envelope import Fault, success
+from janani.esignet.gateways import Message, channels
 from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
 from janani.esignet.people import masked_email, masked_phone
 from janani.esignet.problems import Refused
-from janani.esignet.provider import SQL, Idp, Provider, Row
+from janani.esignet.provider import CODES, SQL, Idp, Provider, Row
 from janani.esignet.vocabulary import CHANNELS
 from janani.kernel import i18n
 from janani.kernel.i18n import _
 
-SANDBOX_CODE = "111111"
+SANDBOX_DIGIT = "1"  # a code of ones, in the sandbox only
 SENDS = 3
 
 
@@ -43,9 +45,9 @@ class SendOtp(Struct, rename="camel", forbid_unknown_fields=True):
     captcha_token: str | None = None
 
 
-def draw() -> str:
-    """Six random digits."""
-    return f"{secrets.randbelow(1_000_000):06d}"
+def draw(length: int) -> str:
+    """`length` random digits."""
+    return f"{secrets.randbelow(10**length):0{length}d}"
 
 
 def hashed(key: bytes, transaction: str, person: int, code: str) -> bytes:
@@ -53,10 +55,10 @@ def hashed(key: bytes, transaction: str, person: int, code: str) -> bytes:
     return hmac.digest(key, f"{transaction}:{person}:{code}".encode(), hashlib.sha256)
 
 
-def judge(key: bytes, row: Row, person: int, entered: str, *, now: datetime, sandbox: bool) -> Verdict:
+def judge(key: bytes, row: Row, person: int, entered: str, *, now: datetime, sandbox: bool, length: int = 6) -> Verdict:
     """The verdict on `entered` for the code kept in the transaction `row`. Takes the same time for every code."""
     right = hmac.compare_digest(hashed(key, row["id"], person, entered), row["otp_hash"])
-    demo = hmac.compare_digest(entered.encode(), SANDBOX_CODE.encode()) and sandbox
+    demo = hmac.compare_digest(entered.encode(), (SANDBOX_DIGIT * length).encode()) and sandbox
     if row["otp_person_id"] != person or not (right or demo):
         return Verdict.WRONG
     return Verdict.RIGHT if now < row["otp_expires_at"] else Verdict.EXPIRED
@@ -79,32 +81,22 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
     row = await bound_transaction(request, idp, "preauth")
     body = await read(request, SendOtp, send_faults, idp.now())
     same_transaction(row, body.transaction_id or "")
-    number = normal_number(body.individual_id or "")
+    source, number = source_of(idp, request), normal_number(body.individual_id or "")
     if await SQL.count_send(idp.pool, id=row["id"]) > SENDS:
         await lock(idp, number)
         raise Refused("no_attempts_left")
-    person = await unlocked_person(idp, number)
+    person = await person_asked_for(idp, row, number, source)
+    may_send(idp, person)
     addresses = _addresses(msgspec.json.decode(person["identity"]), body.otp_channels or [])
     if not addresses:
         raise Refused("no_email_mobile_found")
-    await _send(idp, row, person["id"], addresses)
-    await idp.note("otp_sent", "ok", transaction=row["number"], client=row["client_id"], person=person["id"])
+    reached = await _send(idp, row, person["id"], source, addresses)
     answer = {
         "transactionId": row["id"],
-        "maskedEmail": masked_email(addresses["email"]) if "email" in addresses else None,
-        "maskedMobile": masked_phone(addresses["phone"]) if "phone" in addresses else None,
+        "maskedEmail": masked_email(addresses["email"]) if "email" in reached else None,
+        "maskedMobile": masked_phone(addresses["phone"]) if "phone" in reached else None,
     }
     return Response(success(answer, idp.now()), media_type="application/json")
-
-
-async def unlocked_person(idp: Provider, number: str) -> Row:
-    """The person with this number. Raises Refused `invalid_individual_id` or `individual_id_blocked`."""
-    person = await SQL.person_by_number(idp.pool, number=number, now=idp.now())
-    if person is None:
-        raise Refused("invalid_individual_id")
-    if person["locked_until"] and person["locked_until"] > idp.now():
-        raise Refused("individual_id_blocked")
-    return person
 
 
 async def lock(idp: Provider, number: str) -> None:
@@ -122,16 +114,33 @@ def _addresses(identity: dict[str, Any], channels: list[str]) -> dict[str, str]:
     return {channel: identity[channel] for channel in CHANNELS if channel in wanted and identity.get(channel)}
 
 
-async def _send(idp: Provider, row: Row, person: int, addresses: dict[str, str]) -> None:
-    """Keeps the hash of a new code and delivers the code in the language of the page."""
-    code, now = draw(), idp.now()
-    await SQL.put_otp(
+async def _send(idp: Provider, row: Row, person: int, source: bytes, addresses: dict[str, str]) -> list[str]:
+    """Keeps the hash of a new code, and puts the code, in the language of the page, on its way; the channels it goes.
+
+    Raises Refused `send_otp_failed` when none of the addresses has a gateway.
+    """
+    sandbox = idp.settings.sandbox
+    ways = {way: to for way, to in addresses.items() if sandbox or way in channels(idp.settings)}
+    if not ways:
+        raise Refused("send_otp_failed")
+    code, now = draw(idp.options.otp_length), idp.now()
+    i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split()))
+    text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
+    messages = [Message(to, _("Your code to sign in"), text) for to in ways.values()]
+    sent = await CODES.send_code(
         idp.pool,
         id=row["id"],
         otp_hash=hashed(idp.otp_key, row["id"], person, code),
         person_id=person,
         otp_expires_at=now + timedelta(seconds=idp.options.otp_seconds),
+        now=now,
+        source=source,
+        inbox_channels=list(ways) if sandbox else [],
+        inbox_addresses=list(ways.values()) if sandbox else [],
+        inbox_texts=[text] * len(ways) if sandbox else [],
+        channels=[] if sandbox else list(ways),
+        sealed=[] if sandbox else [seal(idp.pairwise_key, message) for message in messages],
     )
-    i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split()))
-    text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
-    await deliver(idp, addresses, text)
+    if sent is None:
+        raise Refused("invalid_transaction")
+    return list(ways)

@@ -18,6 +18,7 @@ from janani.kernel.secrets import secret
 from janani.settings import Esignet, Settings
 
 SQL = postgres.queries("janani.esignet")
+CODES = postgres.queries("janani.esignet", "codes.sql")
 STEPS = postgres.queries("janani.esignet", "flow.sql")
 
 

@@ -90,11 +90,8 @@ returning locked_until;
 update person set locked_until = greatest(locked_until, :locked_until::timestamptz), failures = 0
 where id = (
     select p.id from person p left join person_alias a on a.person_id = p.id
-    where p.individual_id = :number or a.alias = :number limit 1
+    where p.individual_id = :number or (a.alias = :number and a.revoked_at is null) limit 1
 );
-
--- name: forget_failures(id)!
-update person set failures = 0 where id = :id and failures > 0;
 
 -- name: add_client(client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs, redirect_uris, additional_config, now)$
 -- Null when the id is taken.
@@ -180,20 +177,6 @@ update transaction set tries = tries + 1 where id = :id and stage = 'preauth' re
 
 -- name: count_claim_details(id)$
 update transaction set claim_details = claim_details + 1 where id = :id returning claim_details;
-
--- name: put_otp(otp_hash, person_id, otp_expires_at, id)!
--- A new code replaces the one before it.
-update transaction
-set otp_hash = :otp_hash, otp_person_id = :person_id, otp_expires_at = :otp_expires_at
-where id = :id and stage = 'preauth';
-
--- name: authenticated(person_id, typed_id, acr, now, consent_action, expires_at, id, otp_hash)$
--- Moves on once, and spends the one-time code with it; null when another request was faster.
-update transaction
-set stage = 'authenticated', otp_hash = null, person_id = :person_id, typed_id = :typed_id, acr = :acr,
-    authenticated_at = :now, consent_action = :consent_action, expires_at = :expires_at
-where id = :id and stage = 'preauth' and otp_hash = :otp_hash
-returning number;
 
 -- name: consent_in_force(client_id, person_id, now)^
 select id, request_hash, accepted_claims, permitted_scopes, asked_claims, asked_scopes, expires_at
@@ -307,11 +290,6 @@ from access_token where token_hash = :token_hash and expires_at > :now;
 -- name: add_audit(at, event, outcome, transaction_number, client_id, person_id, reason)!
 insert into audit (at, event, outcome, transaction_number, client_id, person_id, reason)
 values (:at, :event, :outcome, :transaction_number, :client_id, :person_id, :reason);
-
--- name: put_messages(now, channels, addresses, texts)!
-insert into inbox (sent_at, channel, address, text)
-select :now::timestamptz, m.channel, m.address, m.text
-from unnest(:channels::text[], :addresses::text[], :texts::text[]) as m (channel, address, text);
 
 -- name: inbox()
 select sent_at, channel, address, text from inbox order by id desc limit 50;

@@ -1,0 +1,69 @@
+"""How much one person and one source address may do, across sign-ins (a sign-in has limits of its own beside these).
+
+Counted are codes sent and not yet used, wrong codes, and numbers of nobody; a sign-in that succeeds takes its codes
+back. Who shares an address with many (a clinic) needs `otp_source_tries` set accordingly.
+"""
+
+import hmac
+from datetime import timedelta
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Literal
+
+from janani.esignet.incoming import Http
+from janani.esignet.problems import Refused
+from janani.esignet.provider import CODES, Provider, Row
+
+
+def source_of(idp: Provider, request: Http) -> bytes:
+    """What is kept of the address a call comes from: a keyed hash; of IPv6 the /64, which is one household."""
+    host = request.client.host if request.client else ""
+    return hmac.digest(idp.otp_key, b"source " + network(host).encode(), sha256)[:16]
+
+
+def network(host: str) -> str:
+    """The address as it's counted: an IPv6 address by its /64, one that is IPv4 inside as that, others as they are."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+
+
+async def person_asked_for(idp: Provider, row: Row, number: str, source: bytes) -> Row:
+    """The person with this number, to whom `source` may still try to sign in.
+
+    Args:
+        row: the transaction.
+        number: as `identity.normal_number` gives it.
+
+    Raises Refused: `no_attempts_left` (the source tried too much), `invalid_individual_id`, `individual_id_blocked`.
+    """
+    now = idp.now()
+    since = now - timedelta(seconds=idp.options.otp_lock_seconds)
+    person = await CODES.asked_for(idp.pool, number=number, now=now, source=source, since=since)
+    if person["of_source"] >= idp.options.otp_source_tries:
+        raise Refused("no_attempts_left", reason="source")
+    if person["id"] is None:
+        await strike(idp, row, source, "unknown")
+        raise Refused("invalid_individual_id")
+    if person["locked_until"] and person["locked_until"] > now:
+        raise Refused("individual_id_blocked")
+    return person
+
+
+def may_send(idp: Provider, person: Row) -> None:
+    """Raises Refused `individual_id_blocked` when the person was sent too many codes that were not used."""
+    if person["of_person"] >= idp.options.otp_sends:
+        raise Refused("individual_id_blocked", reason="sends")
+
+
+async def strike(
+    idp: Provider, row: Row, source: bytes, kind: Literal["wrong", "unknown"], person: int | None = None
+) -> None:
+    """Counts a failure of `source`."""
+    await CODES.strike(
+        idp.pool, now=idp.now(), kind=kind, source=source, person_id=person, transaction_number=row["number"]
+    )
