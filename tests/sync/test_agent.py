@@ -23,7 +23,7 @@ def woman(number: int, **others: Any) -> dict[str, Any]:
         event["event"] = f"Event{number:04d}{place:02d}"
     sample.attribute(person, "IrUmPkFMDU5", f"PHN{number}")
     sample.attribute(person, "CJLJmmp8r9g", f"SUB{number}")
-    sample.attribute(person, "M6NNPC3hNrb", f"NIC{number}")
+    sample.attribute(person, "M6NNPC3hNrb", f"19{number:010d}")
     return person | others
 
 

@@ -30,6 +30,8 @@ _IDENTIFIERS = {"event": TABLE.identifiers["event"], "value": TABLE.identifiers[
 def _texts(uid: str) -> st.SearchStrategy[str]:
     """Values as DHIS2 keeps them, in the plain form: no zeros at the end, no blanks around."""
     field = _FIELDS[uid]
+    if field.code == "ANC_NIC":
+        return st.from_regex(r"[0-9]{9}[VX]|[0-9]{12}", fullmatch=True)
     if field.options:
         return st.sampled_from(sorted(field.options))
     return {

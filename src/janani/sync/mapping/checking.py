@@ -96,6 +96,10 @@ def _faults(table: Table, catalogue: Catalogue, programme: Programme) -> Iterato
         if row.system not in programme.record.systems:
             said = f"programme.yaml names no system {row.system!r}" + _meant(row.system, programme.record.systems)
             yield f"$.patient.identifiers[{number}].system", said
+        try:
+            re.compile(row.form)
+        except re.error as error:
+            yield f"$.patient.identifiers[{number}].form", f"{row.form!r} is no regular expression: {error}"
     yield from _stage_faults(table, programme.registry.stages)
 
 

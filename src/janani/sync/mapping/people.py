@@ -87,6 +87,14 @@ def stripped(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str
     return found
 
 
+def formed(text: str, form: str, code: str, refuse: Refuse) -> str:
+    """`text` when all of it is of the regular expression `form`, else ""."""
+    if text and not re.fullmatch(form, text, re.ASCII):
+        refuse(code, "not of the form of such a number")
+        return ""
+    return text
+
+
 def born(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str:
     """The JSON member `birthDate` with its comma, or ""."""
     text = attributes.get(uid)
@@ -130,7 +138,9 @@ class _Patient:
                 {"use": row.use} | ({"type": kind} if kind else {}) | {"system": system, "value": Hole("quoted(text)")}
             )
             key = f"identified({'Patient?identifier=' + quote(system, safe='')!r}, text)"
-            lines.append(f"    if text := {self._stripped(row.attribute)}:\n")
+            text = self._stripped(row.attribute)
+            text = f"formed({text}, {row.form!r}, {row.attribute!r}, refuse)" if row.form else text
+            lines.append(f"    if text := {text}:\n")
             lines.append(f"        found.append(({expression(found, ' ' * 12)}, {key}, {system!r}))\n")
         return f"def identifiers(a, refuse):\n    found = []\n{''.join(lines)}    return found\n"
 

@@ -18,7 +18,9 @@ _HEAD = '''"""Made by Janani from mapping.yaml of {programme}; not to be edited.
 Every function gives JSON text; Unfit is raised for what can't be carried.
 """
 
-from janani.sync.mapping.people import Addresses, born, contact_of, human_name_text, identified, stripped, telephone
+from janani.sync.mapping.people import (
+    Addresses, born, contact_of, formed, human_name_text, identified, stripped, telephone,
+)
 from janani.sync.mapping.values import (
     Unfit, chosen, day, days_later, decimal, divided, dose_number, integer, quoted, text_of, truth, words,
 )

@@ -26,6 +26,7 @@ class IdentifierRow(Strict, frozen=True):
     use: str
     type: str = ""
     text: str = ""
+    form: str = ""
 
 
 class Choice(Strict, frozen=True):
