@@ -3,6 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export JANANI_HOME ?= $(CURDIR)/var/home
 
+# A start takes a second and a half longer where Python may not write its caches (PYTHONDONTWRITEBYTECODE).
+COMPILE = $(BIN)/python -m compileall -q $(VENV)/lib src > /dev/null 2>&1 || true
+
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .PHONY: help run test lint chaos bench docs install assets install-dev browser lock messages clean \
@@ -42,10 +45,12 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing (first time only) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(COMPILE)
 	@touch $@
 
 assets: install ## build styles, scripts and fonts from npm packages
