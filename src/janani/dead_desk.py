@@ -18,7 +18,7 @@ dead = App(name="dead", help="Whom the sync set aside: what a target will never 
 
 _out = Console(highlight=False, markup=False, soft_wrap=True)
 _Target = Annotated[str, Parameter(help="One target; default: all.")]
-_Person = Annotated[str, Parameter(help="UID of the tracked entity.")]
+_Person = Annotated[str, Parameter(help="UID of the tracked entity; of the way back Type/id in the record.")]
 
 
 @dead.command(name="list")
@@ -37,21 +37,23 @@ def list_(*, target: _Target = "") -> None:
 @dead.command
 def show(person: _Person, /, *, target: _Target = "") -> None:
     """All that is known of one: the target's own words and the refused bundle. These are a person's data."""
-    for row in _ask("GET", f"/dead/{quote(person, safe='')}", target):
+    for row in _ask("GET", _path(person), target):
         for name in ("target", "person", "since", "attempts", "reason", "detail"):
-            _out.print(f"{name}: {row[name]}")
-        _out.print(f"payload: {row['payload'] or '(none: it never got as far as a bundle)'}")
+            if name in row:
+                _out.print(f"{name}: {row[name]}")
+        if "payload" in row:
+            _out.print(f"payload: {row['payload'] or '(none: it never got as far as a bundle)'}")
 
 
 @dead.command
 def retry(
-    person: Annotated[str, Parameter(help="UID of the tracked entity; default: everyone.")] = "",
+    person: Annotated[str, Parameter(help="UID of the tracked entity, or Type/id; default: everyone.")] = "",
     /,
     *,
     target: _Target = "",
 ) -> None:
     """Try one person, or everyone, again."""
-    path = f"/dead/{quote(person, safe='')}/retry" if person else "/dead/retry"
+    path = f"{_path(person)}/retry" if person else "/dead/retry"
     _out.print(f"Queued again: {_ask('POST', path, target)['retried']}.")
 
 
@@ -63,11 +65,17 @@ def drop(
     target: _Target = "",
     yes: Annotated[bool, Parameter(negative="", help="Don't ask.")] = False,
 ) -> None:
-    """Forget one until she changes again; what she has in the registry then stays out of the record."""
-    if not yes and not Confirm.ask(f"Forget {person}? Her last change will not reach the record", default=False):
+    """Forget one until the next change; until then the other side does not learn of this one."""
+    if not yes and not Confirm.ask(f"Forget {person}? The last change stays where it is", default=False):
         raise SystemExit(1)
-    answer = _ask("DELETE", f"/dead/{quote(person, safe='')}", target)
+    answer = _ask("DELETE", _path(person), target)
     _out.print(f"Dropped: {answer['dropped']}.")
+
+
+def _path(person: str) -> str:
+    """Where the sync answers for a person, or for a document of the record ("Encounter/12")."""
+    kind, _slash, resource = person.partition("/")
+    return f"/back/{quote(kind, safe='')}/{quote(resource, safe='')}" if resource else f"/dead/{quote(kind, safe='')}"
 
 
 def _ask(method: str, path: str, target: str) -> Any:

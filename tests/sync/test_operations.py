@@ -1,13 +1,17 @@
 """The operations page, over the real registry's login and with real deliveries."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
+from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.sync import life
 from people import visited
 from system import System, a_system
@@ -109,6 +113,66 @@ async def test_another_site_can_change_nothing(system: System, browser: httpx.As
         assert answer.status_code == 403
         assert "another site" in answer.text
     assert (await browser.post(system.url("sync") + "/people/retry")).status_code == 200
+
+
+async def set_aside(system: System, person: str, document: str) -> None:
+    """As if both sides had refused something."""
+    connection = await asyncpg.connect(EmbeddedPostgres(system.home / "postgres").dsn)
+    try:
+        await connection.execute(
+            "insert into sync.dead (target, person, reason, detail, payload, attempts, since)"
+            " values ('record', $1, 'the record refused it', 'its own words', '{}', 2, now())",
+            person,
+        )
+        await connection.execute(
+            "insert into sync.back_dead (source, reason, attempts, since)"
+            " values ($1, 'answered 409 (E1011)', 3, now())",
+            document,
+        )
+    finally:
+        await connection.close()
+
+
+def commanded(system: System, *words: str) -> str:
+    """What `janani sync dead` says."""
+    command = [sys.executable, "-m", "janani", "sync", "dead", *words]
+    done = subprocess.run(command, env=system.environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+async def test_the_command_lists_shows_retries_and_drops_what_was_set_aside_both_ways(system: System) -> None:
+    person, document = await delivered(system, 3), "Encounter/11111111-1111-1111-1111-111111111111"
+    await set_aside(system, person, document)
+    listed = await asyncio.to_thread(commanded, system, "list")
+    assert person in listed
+    assert document in listed
+    assert document not in await asyncio.to_thread(commanded, system, "list", "--target", "record")
+    assert "its own words" in await asyncio.to_thread(commanded, system, "show", person)
+    assert "E1011" in await asyncio.to_thread(commanded, system, "show", document)
+    assert "Dropped: 1." in await asyncio.to_thread(commanded, system, "drop", document, "--yes")
+    assert "No document of that name" in await asyncio.to_thread(commanded, system, "retry", document)
+    assert "Queued again: 1." in await asyncio.to_thread(commanded, system, "retry")
+    assert "Nothing was set aside." in await asyncio.to_thread(commanded, system, "list")
+
+
+async def test_the_page_shows_what_was_set_aside_both_ways_and_lets_it_be_settled(
+    system: System, browser: httpx.AsyncClient
+) -> None:
+    person, document = await delivered(system, 4), "Encounter/22222222-2222-2222-2222-222222222222"
+    await set_aside(system, person, document)
+    page = await logged_in(system, browser)
+    assert "1 person was set aside." in page.text
+    assert "1 document was set aside on the way back." in page.text
+    assert "answered 409 (E1011)" in page.text
+    page = await browser.post(f"{system.url('sync')}/back/{document}", data={"do": "drop"})
+    assert "on the way back" not in page.text
+    page = await browser.post(f"{system.url('sync')}/people/{person}/record", data={"do": "drop"})
+    assert "the record refused it" not in page.text
+    page = await browser.get(system.url("sync") + "/people", params={"uid": f" {person} "})
+    assert page.url.path == f"/people/{person}"
+    told = (await browser.get(system.url("sync") + "/metrics")).text
+    assert 'janani_sync_dead{direction="back",target="registry"} 0.0' in told
+    assert 'janani_sync_people_total{direction="out",outcome="delivered",target="record"}' in told
 
 
 def test_steps_that_did_not_happen_are_left_out_and_a_clock_that_is_behind_takes_no_time() -> None:

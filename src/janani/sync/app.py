@@ -21,6 +21,7 @@ from janani.kernel.telemetry import log, metrics
 from janani.settings import Settings
 from janani.sync import dead, mapping, operations, reconcile, staff, targets
 from janani.sync.agent import Agent
+from janani.sync.back import dead as back_dead
 from janani.sync.back import definition, desk
 from janani.sync.back.clinic import Clinic, Wires
 from janani.sync.back.definition import Definition
@@ -145,6 +146,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             *dead.handlers,
             *reconcile.handlers,
             *desk.handlers,
+            *back_dead.handlers,
             pages.assets(),
         ],
         render_error=render_unforeseen,

@@ -9,6 +9,8 @@ from litestar.params import FromPath, FromQuery
 
 from janani.kernel import postgres
 from janani.kernel.telemetry import log
+from janani.sync.back import dead as of_back
+from janani.sync.metrics import REGISTRY
 from janani.sync.problems import NotSetAside
 
 _queries = postgres.queries("janani.sync")
@@ -60,9 +62,11 @@ Http = Request[Any, Any, Any]
 
 @get("/dead")
 async def list_dead(request: Http, target: FromQuery[str] = "") -> list[dict[str, Any]]:
-    """Who was set aside and why, latest first; of one target, or of all. Staff only."""
+    """Who was set aside and why, latest first; of one target, or of all. On the way back: documents. Staff only."""
     request.app.state.staff(request)
-    return await listed(request.app.state.sync.pool, target)
+    sync = request.app.state.sync
+    back = await of_back.listed(sync.pool) if sync.back and target in ("", REGISTRY) else []
+    return await listed(sync.pool, target) + back
 
 
 @get("/dead/{person:str}")
@@ -75,8 +79,12 @@ async def show_dead(request: Http, person: FromPath[str], target: FromQuery[str]
 
 @post("/dead/retry", status_code=202)
 async def retry_all(request: Http, target: FromQuery[str] = "") -> dict[str, Any]:
-    """Tries everyone who was set aside again, whole. Staff only."""
-    return await _retry(request, "", target)
+    """Tries everyone who was set aside again, whole; the way back too. Staff only."""
+    answer, sync = await _retry(request, "", target), request.app.state.sync
+    if sync.back and target in ("", REGISTRY):
+        answer["retried"] += await of_back.retried(sync.pool, "", sync.clock())
+        sync.back.bell.ring()
+    return answer
 
 
 @post("/dead/{person:str}/retry", status_code=202)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -13,12 +14,13 @@ from litestar.response import Redirect
 
 from janani.kernel import pages, postgres
 from janani.sync import life
+from janani.sync.back import dead as of_back
 from janani.sync.back import desk
 from janani.sync.dead import dropped, listed, retried
-from janani.sync.problems import NotSetAside
+from janani.sync.problems import NothingSetAside, NotSetAside
 from janani.sync.staff import logged_in, staff
 
-_LATEST = 20
+_LATEST = 12
 _REFRESH_SECONDS = 10
 _Request = Request[Any, Any, Any]
 _queries = postgres.queries("janani.sync")
@@ -127,6 +129,29 @@ async def settle(request: _Request, person: FromPath[str], target: FromPath[str]
     return Redirect(f"/people/{person}", status_code=303)
 
 
+@get("/people")
+async def find(request: _Request, uid: FromQuery[str] = "") -> Redirect:
+    """The page of the person with this UID. For staff."""
+    staff(request)
+    return Redirect(f"/people/{quote(uid.strip(), safe='')}" if uid.strip() else "/", status_code=303)
+
+
+@post("/back/{kind:str}/{resource:str}")
+async def settle_back(request: _Request, kind: FromPath[str], resource: FromPath[str]) -> Redirect:
+    """As `settle`, of a document that was set aside on the way back. For staff."""
+    staff(request)
+    sync, source = request.app.state.sync, f"{kind}/{resource}"
+    wanted = (await request.form()).get("do")
+    if sync.back and wanted == "retry":
+        await of_back.retried(sync.pool, source, sync.clock())
+        sync.back.bell.ring()
+    elif sync.back and wanted == "drop":
+        await of_back.dropped(sync.pool, source)
+    else:
+        raise NothingSetAside
+    return Redirect("/", status_code=303)
+
+
 @get("/goodbye")
 async def goodbye(request: _Request) -> Response[str]:
     """After logging out."""
@@ -174,4 +199,4 @@ def _text(instant: datetime | None) -> str:
     return instant.isoformat(timespec="seconds") if instant else ""
 
 
-handlers = [overview, one_person, try_all, settle, goodbye]
+handlers = [overview, find, one_person, try_all, settle, settle_back, goodbye]

@@ -54,6 +54,13 @@ class NotSetAside(SyncProblem):
         super().__init__(404, "not_found", "Nobody with that id was set aside.")
 
 
+class NothingSetAside(SyncProblem):
+    """No such document was set aside on the way back."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "No document of that name was set aside.")
+
+
 class NoSuchTarget(SyncProblem):
     """The settings name no such target."""
 

@@ -9,8 +9,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from janani.kernel import pages, postgres
+from janani.sync.back import dead
 from janani.sync.back.worker import WriteBack
-from janani.sync.problems import NotOpen, NotSetAside
+from janani.sync.problems import NotOpen
 
 _queries = postgres.queries("janani.sync.back")
 _jinja = pages.environment("janani.sync.back")
@@ -29,10 +30,7 @@ async def status(back: WriteBack, now: datetime) -> dict[str, Any]:
         "brought back": row["brought"],
         "conflicts open": row["conflicts"],
         "set aside": row["dead"],
-        "dead": [
-            dict(one) | {"since": one["since"].isoformat(timespec="seconds")}
-            async for one in _queries.dead_list(back.pool)
-        ],
+        "dead": (await dead.listed(back.pool))[:100],
         "has no row": {one["what"]: one["times"] async for one in _queries.unread_list(back.pool)},
         "trouble": back.feed.trouble,
     }
@@ -82,18 +80,6 @@ async def settle(request: _Request, number: FromPath[int]) -> Redirect:
     return Redirect("/conflicts", status_code=303)
 
 
-@post("/back/{kind:str}/{resource:str}/retry", status_code=202)
-async def again(request: _Request, kind: FromPath[str], resource: FromPath[str]) -> dict[str, str]:
-    """Tries to bring back again what was set aside, `Type/id` of the record. For staff."""
-    back = _back(request)
-    request.app.state.staff(request)
-    done = await _queries.again(back.pool, source=f"{kind}/{resource}", now=back.clock())
-    if not str(done).endswith(" 1"):
-        raise NotSetAside
-    back.bell.ring()
-    return {"status": "queued"}
-
-
 def _back(request: _Request) -> WriteBack:
     back: WriteBack | None = request.app.state.sync.back
     if back is None:
@@ -101,4 +87,4 @@ def _back(request: _Request) -> WriteBack:
     return back
 
 
-handlers = [conflicts, settle, again]
+handlers = [conflicts, settle]

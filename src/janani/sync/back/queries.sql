@@ -48,12 +48,19 @@ values (:source, :reason, :attempts, :now, :name, :version, :first)
 on conflict (source) do update set reason = excluded.reason, attempts = excluded.attempts,
   version = excluded.version, first = least(back_dead.first, excluded.first);
 
--- name: again!
--- Another try of what was set aside.
-with gone as (delete from back_dead where source = :source returning source, name, version, first)
+-- name: again
+-- Another try of what was set aside: one, or all.
+with gone as (
+  delete from back_dead where :source::text = '' or source = :source returning source, name, version, first
+)
 insert into back_queue (source, name, version, first, noticed_at, try_at)
 select source, name, version, first, :now, :now from gone
-on conflict (source) do update set change = back_queue.change + 1, try_at = excluded.try_at;
+on conflict (source) do update set change = back_queue.change + 1, try_at = excluded.try_at
+returning source;
+
+-- name: drop_dead
+-- Forgotten, until it changes again.
+delete from back_dead where source = :source returning source;
 
 -- name: revive!
 delete from back_dead where source = :source;
@@ -157,4 +164,5 @@ select
 select what, count(*) as times from unread group by what order by times desc, what limit 50;
 
 -- name: dead_list
-select source, reason, attempts, since from back_dead order by since desc limit 100;
+select source, reason, attempts, since from back_dead where :source::text = '' or source = :source
+order by since desc, source limit 1000;
