@@ -53,6 +53,7 @@ async def measure(system: System, seconds: int, people: int) -> None:
         watching = asyncio.create_task(bench.watch_memory())
         print(f"{'claim':58} {'measured':>24}   limit")
         waits = await bench.steady(seconds)
+        line("resident memory of the sync after the steady load", f"{bench.peak / 2**20:.0f} MiB")
         line("acknowledged write → visible by search, p50", f"{_at(waits, 50):.0f} ms", "100 ms")
         line(f"  p99 of {len(waits)} at {STEADY_PER_SECOND}/s", f"{_at(waits, 99):.0f} ms", "500 ms")
         line("  beside it: one search at the record, p50", f"{_at(bench.polls, 50):.1f} ms")
@@ -66,8 +67,9 @@ async def measure(system: System, seconds: int, people: int) -> None:
         for name, seconds_now in bench.cpu_seconds().items():
             used = seconds_now - spent[name] * (name != "sync")  # the sync was started anew
             line(f"  processor time a person: {name}", f"{used / people * 1000:.1f} ms")
-        rate = await bench.catch_up(seconds)
+        rate, noticed = await bench.catch_up(seconds)
         line(f"catch-up after {seconds} s without the record", f"{rate:.0f} persons/s", f"{5 * STEADY_PER_SECOND}/s")
+        line("  before it: until the sync noticed that it is back", f"{noticed:.1f} s")
         watching.cancel()
         line("resident memory of the sync, highest", f"{bench.peak / 2**20:.0f} MiB", "250 MB")
 
@@ -109,21 +111,25 @@ class Bench:
         await self._until_delivered(self.next)
         return (self.next - done) / (time.perf_counter() - up), up - began
 
-    async def catch_up(self, seconds: int) -> float:
-        """Persons a second after the record came back, while new ones keep arriving."""
+    async def catch_up(self, seconds: int) -> tuple[float, float]:
+        """Persons a second from the first one after the record came back, while new ones keep arriving; and how many
+        seconds the sync took to notice."""
         self.system.cut_off("record")
         await self._arrivals(seconds)
-        backlog = self.next - (await self._status())["people delivered"]
+        done = (await self._status())["people delivered"]
         await asyncio.to_thread(self.system.bring_back, "record")
-        began, done = time.perf_counter(), self.next - backlog
+        back = time.perf_counter()
         arriving = asyncio.create_task(self._arrivals(10**6))
+        while (first := (await self._status())["people delivered"]) == done:
+            await asyncio.sleep(0.05)
+        began = time.perf_counter()
         while (await self._status())["waiting"] > STEADY_PER_SECOND // 4:
             await asyncio.sleep(0.2)
-        carried = (await self._status())["people delivered"] - done
+        carried = (await self._status())["people delivered"] - first
         took = time.perf_counter() - began
         arriving.cancel()
         await asyncio.gather(arriving, return_exceptions=True)
-        return carried / took
+        return carried / took, began - back
 
     async def _arrivals(self, seconds: int) -> None:
         began = time.perf_counter()
