@@ -131,7 +131,7 @@ class Bench:
         values = ", ".join(otherwise.get(name, f't."{name}"') for name in named)
         into = ", ".join(f'"{name}"' for name in named)
         await connection.execute(
-            f"insert into {table} ({into}) select {values} from {table} t join copy on {where} {more} order by n"  # noqa: S608
+            f"insert into {table} ({into}) select {values} from {table} t join copy on {where} {more} order by n"
         )
 
     async def fill_record(self, connection: asyncpg.Connection) -> None:

@@ -43,6 +43,14 @@ class Undelivered(Exception):
         self.error, self.payload = error, payload
 
 
+class BorneByAnother(Exception):
+    """`other` has the same strongest identifier: two people of the registry, one Patient."""
+
+    def __init__(self, other: str) -> None:
+        super().__init__("the number of another person")
+        self.other = other
+
+
 class Read(Struct, frozen=True):
     """A person as the registry has her, mapped, with what was delivered before."""
 
@@ -177,6 +185,8 @@ class Carrier:
             outcome = await self._target_trouble(claim, failed.error, failed.payload)
         except (FhirError, TimeoutError) as error:
             outcome = await self._target_trouble(claim, error if isinstance(error, FhirError) else FhirError(0))
+        except BorneByAnother as error:
+            outcome = await self._two_of_one_number(claim, error.other)
         except NotMapped as error:
             outcome = await self._set_aside(claim, f"it could not be mapped: {error}", error.detail)
         except DATABASE_ERRORS:
@@ -215,11 +225,18 @@ class Carrier:
         befores = [one.before for one in read]
         if self._ours is not None and read:
             befores = await self._ours.before([Spoken(one.person, one.mapped, one.before) for one in read])
+        fresh = [one for one in read if one.before is None or one.before.patient != one.mapped.patient]
+        keys = {one.claim.person: one.mapped.patient for one in fresh if one.mapped.patient != one.mapped.patient_own}
+        others = await self.queue.taken(keys) if keys else {}
         return [
-            await self._guarded(one.claim, self._plan(one, before)) for one, before in zip(read, befores, strict=True)
+            await self._guarded(one.claim, self._plan(one, before, others.get(one.claim.person)))
+            for one, before in zip(read, befores, strict=True)
         ]
 
-    async def _plan(self, read: Read, before: Delivered | None) -> Ready | Done:
+    async def _plan(self, read: Read, before: Delivered | None, other: str | None) -> Ready | Done:
+        """What is to be sent. Raises BorneByAnother when `other` has her number."""
+        if other is not None:
+            raise BorneByAnother(other)
         moved = before is not None and before.patient != read.mapped.patient
         second = await self.target.second(read.mapped) if moved else None
         plan = delivery.plan(read.mapped, before, self._bundles, second=second)
@@ -308,6 +325,17 @@ class Carrier:
         with contextlib.suppress(LeaseLost):
             await self.queue.set_aside(claim, reason, detail, (payload or b"").decode())
         return "set_aside"
+
+    async def _two_of_one_number(self, claim: Claim, other: str) -> str:
+        """Later, for the number may be on its way from one to the other; set aside when it stays so."""
+        if claim.refused + 1 < self._shared.load.attempts:
+            await self.queue.release(claim, "number", refused=True)
+            return "released"
+        reason = (
+            f"{claim.person} has the same number as {other}, whose Patient it would overwrite: "
+            "in the registry, correct the number of one of them, or keep one and delete the other; then retry"
+        )
+        return await self._set_aside(claim, reason)
 
     async def _registry_trouble(self, claim: Claim, error: Dhis2Error) -> str:
         if error.status in _REGISTRY_AWAY or error.status >= 500:

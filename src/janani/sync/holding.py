@@ -38,7 +38,7 @@ class Holding(Protocol):
 class ByDigest:
     """Our record: one fingerprint a person, and the digests of those alone who differ (`$sent-digests`)."""
 
-    name, page = "digests", 500
+    name, page = "digests", 200
 
     def __init__(self, record: FhirClient, mapper: Mapper) -> None:
         self._record = record

@@ -224,6 +224,21 @@ where target = :target and patient <> '' and not exists (select from seen s wher
   and not exists (select from queue q where q.target = d.target and q.person = d.person)
 order by person;
 
+-- name: bear!
+-- Takes the Patients' keys for these people; what somebody else bears stays hers.
+insert into bearer (target, patient, person)
+select :target, patient, person from unnest(:patients::text[], :people::text[]) as b (patient, person) order by patient
+on conflict do nothing;
+
+-- name: borne
+-- Who bears these keys.
+select patient, person from bearer where target = :target and patient = any(:patients::text[]);
+
+-- name: lay_down!
+-- Keys that these people no longer have are free for others; '' is the key of who is gone.
+delete from bearer b using unnest(:people::text[], :patients::text[]) as now (person, patient)
+where b.target = :target and b.person = now.person and b.patient <> now.patient;
+
 -- name: kinds
 -- Which types a target was ever sent of its people's own.
 select distinct split_part(key, '?', 1) as kind from delivered, jsonb_object_keys(digests) as key where target = :target;

@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -103,6 +103,14 @@ class Queue:
         rows = _queries.delivered(self._pool, target=self.target, people=list(people))
         return {row["person"]: Delivered(row["patient"], msgspec.json.decode(row["digests"])) async for row in rows}
 
+    async def taken(self, keys: Mapping[str, str]) -> dict[str, str]:
+        """Takes for each person the key of her Patient; who bears it already, by person, where that is another."""
+        people, patients = list(keys), list(keys.values())
+        await _queries.bear(self._pool, target=self.target, patients=patients, people=people)
+        rows = _queries.borne(self._pool, target=self.target, patients=patients)
+        bearers = {row["patient"]: row["person"] async for row in rows}
+        return {person: bearers[key] for person, key in keys.items() if bearers.get(key, person) != person}
+
     async def finish(self, done: Sequence[Done]) -> dict[str, bool]:
         """Notes what was delivered and lets the people go, all in one transaction; all were claimed together.
 
@@ -155,6 +163,8 @@ class Queue:
             )
         if gone:
             await _queries.forget(connection, target=self.target, people=gone)
+        keys = {person: delivered.patient for person, delivered in known} | dict.fromkeys(gone, "")
+        await _queries.lay_down(connection, target=self.target, people=list(keys), patients=list(keys.values()))
         await _queries.revive(connection, target=self.target, people=[one.claim.person for one in done])
 
     async def set_aside(self, claim: Claim, reason: str, detail: str, payload: str) -> None:

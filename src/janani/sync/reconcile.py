@@ -25,7 +25,7 @@ from janani.sync.problems import Busy, NoSuchTarget
 from janani.sync.source import Source
 
 _queries = postgres.queries("janani.sync")
-_PAGE = 500
+_PAGE = 200
 _AT_ONCE = 10
 """People mapped before others have their turn on this thread."""
 _LISTED = 1000
