@@ -123,8 +123,7 @@ async def test_a_reload_loses_nothing(page: Page, http: httpx.AsyncClient, rp: R
     await expect(page.get_by_label("Code of 6 digits")).to_be_visible()
     await page.reload()
     await expect(page.get_by_text("We sent a code to XXXXXXX34501.")).to_be_visible()
-    # No language is offered that the pages do not speak yet.
-    assert await page.get_by_role("navigation", name="Language").count() == 0
+    await expect(page.get_by_role("navigation", name="Language").get_by_role("link")).to_have_count(3)
     assert await page.locator("form[aria-busy]").count() == 0
     await expect(page.locator("#code")).to_be_visible()
     await page.locator("#code").fill("111111")
@@ -176,3 +175,34 @@ async def test_a_bad_link_is_told_and_never_followed(
     await page.goto(link(http, **change))
     await expect(page.get_by_text(text)).to_be_visible()
     await expect(page.get_by_role("button", name="Go back")).to_be_hidden()
+
+
+async def test_what_runs_out_is_said_before_and_leaves_a_way_on(
+    page: Page, http: httpx.AsyncClient, rp: RelyingParty, clock: Any
+) -> None:
+    await page.clock.install()
+    await page.goto(link(http))
+    await page.get_by_label("National ID number").fill(MOTHER)
+    await page.keyboard.press("Enter")
+    await expect(
+        page.get_by_text("The code works for 3 min. If that is not enough, ask for a new one.")
+    ).to_be_visible()
+    await page.get_by_role("button", name="Send the code").click()
+    await expect(page.get_by_label("Code of 6 digits")).to_be_focused()
+    for left, aloud in ((119, "The code works for 2 min."), (29, "The code works for 30 s.")):
+        await page.clock.run_for((180 - left) * 1000 if left == 119 else 90_000)
+        await expect(page.locator("#announce")).to_have_text(aloud)
+    await page.clock.run_for(31_000)
+    clock.pass_seconds(182)  # the server's
+    await expect(page.get_by_role("alert")).to_contain_text("This code has expired. Ask for a new one.")
+    await expect(page.get_by_role("button", name="Send the code again")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("We sent a new code")).to_be_visible()
+    await page.keyboard.type("111111")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("You have 9:5")).to_be_visible()
+    await page.clock.run_for(600_000)
+    await expect(page.get_by_role("heading", name="This sign-in cannot go on")).to_be_focused()
+    await expect(page.get_by_text("The time to decide is over, so nothing was shared.")).to_be_visible()
+    await page.get_by_role("button", name="Go back").click()
+    assert (await back_with(page))["error"] == "invalid_transaction"

@@ -1,6 +1,7 @@
 """Every string a person reads is in the catalogue (`make messages` keeps it so)."""
 
 import io
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,3 +26,16 @@ def test_the_first_language_there_is_a_catalogue_for_is_spoken() -> None:
     assert choose(["fr-FR", "en-GB"]) == "en"
     assert choose(["fr"]) == "en"
     assert spoken()[0] == "en"
+
+
+@pytest.mark.parametrize("language", ["si", "ta"])
+def test_a_translation_fills_in_what_the_message_does(language: str) -> None:
+    holes = re.compile(r"\{\w+\}|%\(\w+\)\w")
+    for message in read_po(io.BytesIO(catalogue_path(ROOT, language).read_bytes()), locale=language):
+        if isinstance(message.id, str) and message.id and message.string:
+            assert sorted(holes.findall(message.id)) == sorted(holes.findall(str(message.string))), message.id
+
+
+def test_what_a_mother_meets_when_she_signs_in_is_spoken_in_her_language() -> None:
+    assert spoken("esignet/", "kernel/pages/") == LANGUAGES
+    assert spoken("relying/phone.py", "relying/pages/", "kernel/pages/") == LANGUAGES

@@ -28,7 +28,7 @@ from janani.esignet import notices
 from janani.esignet.envelope import base64url, sha3
 from janani.esignet.form import read_form
 from janani.esignet.incoming import Http
-from janani.esignet.page import OWN_CLIENT, TEMPLATES, claim_names, languages, scope_names, speak
+from janani.esignet.page import OWN_CLIENT, PLACES, TEMPLATES, claim_names, languages, scope_names, speak
 from janani.esignet.people import claims_of
 from janani.esignet.problems import CsrfFailed
 from janani.esignet.provider import SQL, Idp, Provider, Row
@@ -46,7 +46,8 @@ _SESSION, _BEGUN = "esignet_consents", "esignet_consents_begun"
 async def register_own_client(idp: Provider) -> None:
     """Makes the page a client of this provider. Its key is the provider's, so nobody else can redeem its codes."""
     names = {
-        three_letters(language): i18n.catalogue(language).gettext("Who may see my data") for language in i18n.spoken()
+        three_letters(language): i18n.catalogue(language).gettext("Who may see my data")
+        for language in i18n.spoken(*PLACES)
     }
     await SQL.put_own_client(
         idp.pool,

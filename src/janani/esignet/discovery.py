@@ -7,6 +7,7 @@ from cryptography import x509
 from litestar import Response, get
 
 from janani.esignet import vocabulary as words
+from janani.esignet.page import PLACES
 from janani.esignet.provider import Idp, Provider
 from janani.kernel.i18n import LANGUAGES, spoken
 from janani.kernel.jose import jwks
@@ -76,7 +77,7 @@ def key_set(idp: Provider) -> dict[str, Any]:
 @get(["/v1/esignet/oidc/.well-known/openid-configuration", "/.well-known/openid-configuration"])
 async def openid_configuration(idp: Idp) -> Response[dict[str, Any]]:
     """OpenID Connect Discovery."""
-    return Response(openid_provider(idp.options, spoken()), headers=_OPEN)
+    return Response(openid_provider(idp.options, spoken(*PLACES)), headers=_OPEN)
 
 
 @get(["/v1/esignet/oauth/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"])

@@ -124,7 +124,7 @@ async def _send(idp: Provider, row: Row, person: int, source: bytes, addresses: 
     if not ways:
         raise Refused("send_otp_failed")
     code, now = draw(idp.options.otp_length), idp.now()
-    i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split()))
+    i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split(), "esignet/"))
     text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
     messages = [Message(to, _("Your code to sign in"), text) for to in ways.values()]
     sent = await CODES.send_code(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, get
 
+from janani.esignet.details import configs
 from janani.esignet.incoming import Http
 from janani.esignet.provider import Idp
 from janani.esignet.pushed import peek
@@ -17,6 +18,8 @@ from janani.kernel.pages import environment, page
 
 OWN_CLIENT = "esignet-consents"
 """The page /consents, as a client of this provider (consents.py)."""
+PLACES = ("esignet/", "kernel/pages/")
+"""Where the words of this part's pages stand: what has to be translated before a language is offered."""
 TEMPLATES = environment("janani.esignet")
 _STATIC = files("janani.esignet") / "static"
 
@@ -26,7 +29,7 @@ def speak(request: Http, ui_locales: str = "") -> str:
     wanted = request.query_params.get("ui_locales", ui_locales).split()
     accepted = request.headers.get("accept-language", "")
     wanted += [part.split(";")[0].strip() for part in accepted.split(",") if part.strip()]
-    language = i18n.choose(wanted)
+    language = i18n.choose(wanted, *PLACES)
     i18n.use(language)
     return language
 
@@ -71,7 +74,7 @@ def messages() -> dict[str, str]:
         "no_email_mobile_found": _("There is no such address on your record. Choose another way."),
         "send_otp_failed": _("The code could not be sent. Please try again."),
         "invalid_otp_channel": _("Choose where the code goes."),
-        "invalid_challenge": _("Enter the 6 digits of the code."),
+        "invalid_challenge": _("Enter the {digits} digits of the code."),
         "invalid_transaction": _("This sign-in took too long. Go back and begin again; nothing was shared."),
         "access_denied": _("You did not agree, so nothing was shared."),
         "unreachable": _("The identity service cannot be reached. Check the connection and try again."),
@@ -86,7 +89,12 @@ def messages() -> dict[str, str]:
         "sent_again": _("We sent a new code to {to}. The one before no longer works."),
         "and": _("and"),
         "time_left": _("The code works for {time}."),
+        "code_lasts": _("The code works for {time}. If that is not enough, ask for a new one."),
         "minutes_left": _("{minutes} min"),
+        "seconds_left": _("{seconds} s"),
+        "finish_in": _("You have {time} left to finish."),
+        "decide_in": _("You have {time} to decide. After that nothing is shared, and you can begin again."),
+        "consent_over": _("The time to decide is over, so nothing was shared. Go back and begin again."),
         "resend_in": _("Send again in {seconds} s"),
         "resend": _("Send the code again"),
         "wants": _("{client} wants to verify who you are"),
@@ -105,17 +113,25 @@ async def authorize(request: Http, idp: Idp) -> Response[str]:
     language = speak(request, pushed.get("uiLocales") or "")
     texts: dict[str, Any] = {"language": language, "messages": messages(), "claims": claim_names() | scope_names()}
     texts["pushed"] = {name: pushed.get(name) for name in ("state", "prompt")}
+    digits = configs(idp.options, None, idp.issuer)["otp.length"]
     texts["own"] = query.get("client_id") == OWN_CLIENT
     texts["lockMinutes"] = max(1, idp.options.otp_lock_seconds // 60)
     # In a data block of HTML only `<` could end it; JSON lets us write that as an escape.
     block = msgspec.json.encode(texts).decode().replace("<", "\\u003c")
-    return page(TEMPLATES, "authorize.html", texts=block, sandbox=idp.settings.sandbox, languages=languages(request))
+    return page(
+        TEMPLATES,
+        "authorize.html",
+        texts=block,
+        sandbox=idp.settings.sandbox,
+        languages=languages(request),
+        digits=digits,
+    )
 
 
 def languages(request: Http) -> list[tuple[str, str, str]]:
     """Code, own name and link of each language: this same page, asked for in that language. Nothing to choose: none."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "ui_locales"]
-    spoken = i18n.spoken() if len(i18n.spoken()) > 1 else ()
+    spoken = i18n.spoken(*PLACES) if len(i18n.spoken(*PLACES)) > 1 else ()
     names = {"en": "English", "si": "සිංහල", "ta": "தமிழ்"}
     return [(code, names[code], "?" + urlencode([*query, ("ui_locales", code)])) for code in spoken]
 

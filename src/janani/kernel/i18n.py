@@ -30,21 +30,29 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 @cache
-def spoken() -> tuple[str, ...]:
-    """English, and the languages whose catalogues have translations: only these are offered to people."""
+def spoken(*places: str) -> tuple[str, ...]:
+    """English, and the languages in which everything is translated: only these are offered to people.
+
+    Args:
+        places: beginnings of paths below `janani` ("esignet/"), where only what is said there counts; none: everywhere.
+    """
 
     def translated(language: str) -> bool:
         text = (files("janani") / "locale" / language / "janani.po").read_bytes()
         # A plural has a tuple of strings, empty ones until it is translated.
-        return any(message.id and any(message.string or ()) for message in read_po(io.BytesIO(text), locale=language))
+        return all(
+            message.string and all(message.string)
+            for message in read_po(io.BytesIO(text), locale=language)
+            if message.id and (not places or any(path.startswith(places) for path, _ in message.locations))
+        )
 
     return ("en", *(language for language in LANGUAGES if language != "en" and translated(language)))
 
 
-def choose(wanted: Iterable[str]) -> str:
-    """The first of `wanted` (BCP 47 tags, best first) that is spoken here, else English."""
+def choose(wanted: Iterable[str], *places: str) -> str:
+    """The first of `wanted` (BCP 47 tags, best first) that is `spoken` at `places`, else English."""
     available = (tag.split("-")[0].lower() for tag in wanted)
-    return next((language for language in available if language in spoken()), "en")
+    return next((language for language in available if language in spoken(*places)), "en")
 
 
 def use(language: str) -> None:

@@ -90,10 +90,10 @@ async def api_token_guard(connection: ASGIConnection[Any, Any, Any, Any], _: Bas
         raise Unauthorised
 
 
-def use_language(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Speaks the caller's language for the rest of this request."""
+def use_language(connection: ASGIConnection[Any, Any, Any, Any], *places: str) -> None:
+    """Speaks the caller's language for the rest of this request, if it is `spoken` at `places` (all of this part)."""
     wanted = connection.headers.get("accept-language", "").split(",")
-    i18n.use(i18n.choose(tag.partition(";")[0].strip() for tag in wanted))
+    i18n.use(i18n.choose((tag.partition(";")[0].strip() for tag in wanted), *(places or ("relying/",))))
 
 
 async def body_of(request: Http, kind: type[T]) -> T:

@@ -37,6 +37,7 @@ COOKIE = "relying_phone"
 MOST_WAIT = 15
 _LOOK_AGAIN = 0.4  # s
 _OWNER = "(phone)"  # the authorization requests made here are finished here only
+_PLACES = ("relying/phone.py", "relying/pages/", "kernel/pages/")  # what is said on her phone
 _jinja = pages.environment("janani.relying")
 _Wait = Annotated[int, Meta(ge=0, le=MOST_WAIT)]
 
@@ -120,7 +121,7 @@ async def cancel(request: Http, party: The, handle: FromPath[str]) -> None:
 @get("/v/{link:str}", include_in_schema=False)
 async def landing(request: Http, party: The, link: FromPath[str]) -> Response[Any]:
     """The page on her phone: what will happen, and the button. Looking at it spends nothing (previews of links do)."""
-    use_language(request)
+    use_language(request, *_PLACES)
     row = await SQL.phone_link(party.pool, link_digest=digest(link), now=party.now())
     if row is None:
         return _over()
@@ -134,7 +135,7 @@ async def landing(request: Http, party: The, link: FromPath[str]) -> Response[An
 @post("/v/{link:str}", include_in_schema=False)
 async def open_link(request: Http, party: The, link: FromPath[str]) -> Response[Any]:
     """Spends the link, binds it to this browser, and goes to the provider."""
-    use_language(request)
+    use_language(request, *_PLACES)
     now, hashed = party.now(), digest(link)
     row = await SQL.phone_link(party.pool, link_digest=hashed, now=now)
     if row is None:
@@ -173,7 +174,7 @@ async def open_link(request: Http, party: The, link: FromPath[str]) -> Response[
 @get("/phone/callback", include_in_schema=False)
 async def phone_callback(request: Http, party: The) -> Response[Any]:
     """The provider sends her phone back; the code is redeemed here and the one who waits is told."""
-    use_language(request)
+    use_language(request, *_PLACES)
     query, now = request.query_params, party.now()
     state = query.get("state", "")
     row = await SQL.opened_phone(

@@ -70,28 +70,70 @@ function stop(code, text) {
   show("stopped");
 }
 
+// One clock for the page: the time left to finish, and on two steps what the person has to know of it.
+// It is shown every second, and read aloud only when it matters.
+
 let ticking = 0;
+let said = "";
+
+const left = (until) => Math.max(0, Math.round((until - Date.now()) / 1000));
+const minutes = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
+function run(seconds) {
+  state.until = Date.now() + seconds * 1000;
+  save();
+}
+
+function announce(key, seconds) {
+  const words = seconds >= 60 ? say("minutes_left", { minutes: Math.round(seconds / 60) }) : say("seconds_left", { seconds });
+  if (said === key + words) return;
+  said = key + words;
+  at("announce").textContent = say(key, { time: words });
+}
+
+function warn(key, seconds) {
+  const mark = [30, 120].find((limit) => seconds <= limit);
+  if (mark && seconds > mark - 5) announce(key, mark);
+}
+
+function tick() {
+  if (!state.details || state.stopped) return;
+  const all = left(state.until);
+  if (all === 0) {
+    stop("invalid_transaction", state.step === "consent" ? messages.consent_over : messages.invalid_transaction);
+    return;
+  }
+  if (state.step === "code") tickCode();
+  else warn("finish_in", all);
+  if (state.step === "consent") at("consent-left").textContent = say("decide_in", { time: minutes(all) });
+}
+
+function tickCode() {
+  const seconds = left(state.otpUntil);
+  at("time-left").textContent = seconds ? say("time_left", { time: minutes(seconds) }) : messages.otp_expired;
+  if (seconds) warn("time_left", seconds);
+  else if (!state.over) {
+    state.over = true; // once: said aloud, and the way on is a key press away
+    save();
+    fault(messages.otp_expired);
+    at("resend").focus();
+  }
+  const wait = left(state.resendAt);
+  at("resend").disabled = wait > 0;
+  at("resend").textContent = wait ? say("resend_in", { seconds: wait }) : messages.resend;
+}
 
 function showCode() {
   const to = [state.sent?.maskedMobile, state.sent?.maskedEmail].filter(Boolean).join(` ${messages.and} `);
   at("sent-to").textContent = say(state.resent ? "sent_again" : "sent_to", { to });
   at("code").value = "";
-  clearInterval(ticking);
-  ticking = setInterval(tick, 1000);
   tick();
-}
-
-function tick() {
-  const left = Math.max(0, Math.round((state.otpUntil - Date.now()) / 1000));
-  const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-  at("time-left").textContent = left ? say("time_left", { time }) : messages.otp_expired;
-  const wait = Math.max(0, Math.round((state.resendAt - Date.now()) / 1000));
-  at("resend").disabled = wait > 0;
-  at("resend").textContent = wait ? say("resend_in", { seconds: wait }) : messages.resend;
 }
 
 function showConsent() {
   at("consent-title").textContent = say("asks", { client: clientName() });
+  at("consent-left").textContent = "";
+  tick();
   const { essentialClaims, voluntaryClaims, authorizeScopes } = state.details;
   state.off ??= [];
   fill("essential", essentialClaims, "claim-required");
@@ -222,7 +264,7 @@ async function begin() {
       ? await call("par-oauth-details", { clientId: query.get("client_id"), requestUri: query.get("request_uri") })
       : await call("v3/oauth-details", request);
     state = { details, step: "identifier", returns: isPushed ? pushed.state : query.get("state") };
-    save();
+    run(details.configs["preauth-screen-timeout-in-secs"]);
     if ((isPushed ? pushed.prompt : query.get("prompt")) === "none") {
       returnError("login_required"); // nobody is ever signed in already
       return;
@@ -233,6 +275,9 @@ async function begin() {
 }
 
 function name() {
+  clearInterval(ticking);
+  ticking = setInterval(tick, 1000);
+  at("code-lasts").textContent = say("code_lasts", { time: say("minutes_left", { minutes: Math.round(state.details.configs["otp.expire-in-secs"] / 60) }) });
   at("identifier-title").textContent = say(own ? "wants_own" : "wants", { client: clientName() });
 }
 
@@ -244,6 +289,7 @@ async function sendCode(isResend) {
     state.otpUntil = Date.now() + configs["otp.expire-in-secs"] * 1000;
     state.resendAt = Date.now() + configs["resend.otp.delay.secs"] * 1000;
     state.resent = isResend;
+    state.over = false;
     show("code");
     at("code").focus();
   }, (code) => {
@@ -256,17 +302,17 @@ async function sendCode(isResend) {
 
 async function confirmCode() {
   const code = at("code").value.trim();
-  if (!/^[0-9]{6}$/.test(code)) {
-    fault(messages.invalid_challenge, at("code"));
+  if (!/^[0-9]+$/.test(code) || code.length !== state.details.configs["otp.length"]) {
+    fault(say("invalid_challenge", { digits: state.details.configs["otp.length"] }), at("code"));
     return;
   }
   await attempt(async () => {
-    const { transactionId } = state.details;
+    const { transactionId, configs } = state.details;
     const challenge = { authFactorType: "OTP", challenge: code, format: "alpha-numeric" };
     const answer = await call("v3/authenticate", {
       transactionId, individualId: state.individualId, challengeList: [challenge],
     });
-    clearInterval(ticking);
+    run(configs["consent.screen.timeout-in-secs"] - configs["consent.screen.timeout-buffer-in-secs"]);
     if (answer.consentAction === "CAPTURE") show("consent");
     else await finish([], []);
   }, (error) => {
@@ -309,7 +355,7 @@ async function attempt(work, refused) {
     else throw error;
   } finally {
     buttons.forEach((button) => { button.disabled = false; });
-    if (state.step === "code") tick();
+    tick();
     if (at("status").textContent === messages.working) status("");
   }
 }
