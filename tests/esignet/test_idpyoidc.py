@@ -1,8 +1,8 @@
 """A certified relying party (`idpyoidc`, unmodified, its own HTTP client) signs in at our provider.
 
 It discovers the provider, makes the request with PKCE, proves itself by `private_key_jwt`, and verifies the id_token
-and the signed userinfo by the provider's published keys. She shares no birthdate: eSignet writes it `YYYY/MM/DD`, and so
-do we, which OpenID Connect Core §5.1 does not know and a strict relying party refuses.
+and the signed userinfo by the provider's published keys. She shares no birthdate: eSignet writes it `YYYY/MM/DD`,
+and so do we, which OpenID Connect Core §5.1 does not know and a strict relying party refuses.
 """
 
 import asyncio
