@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx
 import msgspec
+import pytest
+from joserfc.jwk import RSAKey
 
-from esignet_wire import REDIRECT, RelyingParty, Wire
+from esignet_wire import MOTHER, REDIRECT, RelyingParty, Wire
 from janani.clients import oidc
+from janani.settings import Settings
 
 
 async def test_the_strict_client_gets_a_verified_identity(
@@ -41,3 +45,28 @@ async def test_the_strict_client_gets_a_verified_identity(
     assert identity.claims["name"] == "Kumari Dissanayake"
     assert "email" not in identity.claims
     assert (identity.acr, len(identity.sub)) == ("mosip:idp:acr:generated-code", 43)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_large_photo_arrives_signed_and_sealed(
+    wire: Wire, rp: RelyingParty, http: httpx.AsyncClient, settings: Settings, *, sealed: bool
+) -> None:
+    """300 kB: more than the JOSE library takes by itself, of a signed token as of an encrypted one."""
+    photo = "data:image/jpeg;base64," + "A" * 400_000
+    connection = await asyncpg.connect(settings.database.dsn)
+    changed = "update esignet.person set identity = identity || jsonb_build_object('encodedPhoto', $1::text)"
+    await connection.execute(changed + " where individual_id = $2", photo, MOTHER)
+    await connection.close()
+    key = RSAKey.generate_key(2048, {"kid": "sealing", "use": "enc", "alg": "RSA-OAEP-256"})
+    sealing = {"encPublicKey": key.as_dict(private=False), "additionalConfig": {"userinfo_response_type": "JWE"}}
+    answer = await rp.manage({"userClaims": ["picture"]} | (sealing if sealed else {}), patch=True)
+    assert answer.json()["errors"] == [], answer.text
+    provider = await oidc.discover(http, str(http.base_url))
+    client = oidc.Client(
+        "anc-portal", rp.key, REDIRECT, claims=oidc.requested(["picture"]), decryption_keys=(key,) if sealed else ()
+    )
+    code = await wire.code("picture", claims=client.claims)
+    identity = await oidc.redeem(
+        http, provider, client, code=code, nonce=None, code_verifier=None, now=datetime.now(UTC)
+    )
+    assert identity.claims["picture"] == photo

@@ -23,7 +23,16 @@ from msgspec import Struct
 
 from janani.clients import oidc_checks as checks
 from janani.clients.oidc_checks import OidcError
-from janani.clients.oidc_provider import Metadata, Provider, ProviderSource, discover, fetched, json_object, send
+from janani.clients.oidc_provider import (
+    LARGEST_TOKEN,
+    Metadata,
+    Provider,
+    ProviderSource,
+    discover,
+    fetched,
+    json_object,
+    send,
+)
 from janani.kernel import ids, jose
 
 __all__ = ["AuthorizationRequest", "Client", "Identity", "Metadata", "OidcError", "Provider", "ProviderSource"]
@@ -35,6 +44,13 @@ _ENCRYPTIONS = ("RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-E
 _ABOUT_THE_TOKEN = frozenset(
     ("iss", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "acr", "amr", "auth_time", "sid")
 )
+
+
+class _Sealed(jwe.JWERegistry):
+    max_ciphertext_length = LARGEST_TOKEN
+
+
+_SEALED = _Sealed(algorithms=_ENCRYPTIONS)
 
 
 class Client(Struct, frozen=True):
@@ -292,7 +308,7 @@ def _opened(token: str, client: Client) -> str:
     """The signed token inside the compact JWE `token` (nested, RFC 7519 §5.2). Raises OidcError."""
     for key in client.decryption_keys:
         try:
-            plain = jwe.decrypt_compact(token, key, algorithms=list(_ENCRYPTIONS)).plaintext
+            plain = jwe.decrypt_compact(token, key, registry=_SEALED).plaintext
         except (JoseError, ValueError):
             continue
         try:

@@ -25,7 +25,7 @@ _KEYS_KEPT = timedelta(hours=1)
 _METADATA_KEPT = timedelta(hours=1)
 _KEYS_FLOOR = timedelta(seconds=20)
 """Tokens with unknown `kid`s can't make us fetch keys more often than this."""
-_LARGEST_TOKEN = 256 * 1024
+LARGEST_TOKEN = 2 * 1024 * 1024  # userinfo holds a photo, and base64 of base64 is nearly twice its size
 _OF_A_KEY = ("kty", "kid", "n", "e", "crv", "x", "y")
 
 
@@ -78,7 +78,7 @@ class Provider:
         if len(candidates) != 1:  # without a `kid` only a lone key can be meant
             raise OidcError("unknown_key" if kid is not None else "bad_signature")
         try:
-            return jose.verify(token, KeySet(candidates), algorithms=self.algorithms(algorithms))
+            return jose.verify(token, KeySet(candidates), algorithms=self.algorithms(algorithms), largest=LARGEST_TOKEN)
         except (JoseError, ValueError) as error:
             raise OidcError("bad_signature") from error
 
@@ -171,7 +171,7 @@ def _kid(token: str) -> str | None:
     """The `kid` in the header of a compact JWS; None when it has none. Raises OidcError when it is no JWS."""
     parts = token.split(".", 4)
     try:
-        if len(parts) != 3 or len(token) > _LARGEST_TOKEN:
+        if len(parts) != 3 or len(token) > LARGEST_TOKEN:
             raise ValueError("not a compact JWS")
         padded = parts[0] + "=" * (-len(parts[0]) % 4)
         header = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=dict[str, Any])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from janani.kernel.keyfiles import ASYMMETRIC, BadKeyFile, new_pem, read_key
@@ -45,10 +45,26 @@ def sign(claims: dict[str, Any], key: RSAKey | ECKey, *, typ: str = "JWT", alg: 
     return jwt.encode({"alg": alg, "typ": typ, "kid": key.kid, **header}, claims, key, algorithms=[alg])
 
 
-def verify(token: str, keys: KeySet | RSAKey | ECKey, *, algorithms: list[str] | None = None) -> dict[str, Any]:
+class _Roomy(jws.JWSRegistry):
+    max_header_length = 8 * 1024  # certificates may stand in it
+
+    def __init__(self, algorithms: list[str], largest: int) -> None:
+        super().__init__(algorithms=algorithms)
+        self.max_payload_length = largest
+
+
+def verify(
+    token: str, keys: KeySet | RSAKey | ECKey, *, algorithms: list[str] | None = None, largest: int = 0
+) -> dict[str, Any]:
     """The claims of the compact JWS `token`, its signature verified by `keys`.
 
     Only asymmetric algorithms pass (never `none`, never HMAC). The claims themselves are the
     caller's to check. Raises joserfc.errors.JoseError (or ValueError when it is no JWS at all).
+
+    Args:
+        largest: bytes of the encoded claims that are taken, and a header of 8 KiB with them, when joserfc's own
+            limits (128 kB and 512 bytes) are too narrow: userinfo holds a photo.
     """
-    return dict(jwt.decode(token, keys, algorithms=algorithms or ASYMMETRIC).claims)
+    allowed = algorithms or ASYMMETRIC
+    registry = _Roomy(allowed, largest) if largest else None
+    return dict(jwt.decode(token, keys, algorithms=allowed, registry=registry).claims)
