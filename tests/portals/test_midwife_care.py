@@ -1,12 +1,21 @@
 """A woman in care: visits, planning, referral, the day's list, logging out."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
+from janani import programmes
 from portals.conftest import World
 from portals.test_midwife_identity import register
 from portals.test_midwife_registration import enrollments, new_form
 from portals_walk import FATHIMA, Page
+
+PACKAGE = json.loads((programmes.load("anc_lk").folder / "metadata.json").read_bytes())
+
+
+def uid_of(code: str) -> str:
+    """The UID of a data element."""
+    return next(one["id"] for one in PACKAGE["dataElements"] if one["code"] == code)
 
 
 async def a_woman(world: World, name: str) -> Page:
@@ -34,6 +43,26 @@ async def test_a_visit_is_an_event_and_sent_twice_it_is_one(world: World) -> Non
     assert after.path == woman.path
     assert "56.5" in after.text
     assert len(await visits_of(world, "Visited Once")) == 1
+
+
+async def test_an_earlier_pregnancy_has_a_form_of_its_own_and_is_no_visit(world: World) -> None:
+    woman = await a_woman(world, "Mother Of Three")
+    form = await world.browser.press(woman, "Earlier pregnancies")
+    refused = await world.browser.press(form, "Save her details", **{uid_of("ANC_EP_BIRTH_WEIGHT"): "2900"})
+    assert refused.status == 422
+    after = await world.browser.press(refused, "Save her details", **{uid_of("ANC_EP_OUTCOME"): "STILLBIRTH"})
+    assert "2900" in after.text
+    assert "Stillbirth" in after.text
+    assert await visits_of(world, "Mother Of Three") == []
+
+
+async def test_a_rare_section_is_folded_until_something_is_in_it(world: World) -> None:
+    form = await world.browser.press(await a_woman(world, "Folded Sections"), "Record a visit")
+    folded = [one for one in PACKAGE["programStageSections"] if one["id"] in world.programme.registry.folded]
+    here = [one for one in folded if one["programStage"]["id"] == world.programme.registry.stages["visit"]]
+    assert form.html.count('<details class="nhsuk-details nhsuk-expander">') == len(here) > 0
+    again = await world.browser.press(form, "Save the visit", day="", **{uid_of("ANC_SYSTOLIC_AGAIN"): "135"})
+    assert again.html.count('<details class="nhsuk-details nhsuk-expander" open>') == 1
 
 
 async def test_a_visit_of_tomorrow_is_refused_at_the_day(world: World) -> None:

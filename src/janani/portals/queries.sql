@@ -38,7 +38,7 @@ select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text
 
 -- name: open_drafts
 select id, kind, tracked_entity, fields::text, updated_at from draft
- where owner = :owner and not sent and kind in ('registration', 'visit', 'referral') and fields <> '{}'::jsonb
+ where owner = :owner and not sent and kind not in ('identity', 'details') and fields <> '{}'::jsonb
  order by updated_at desc limit 10;
 
 -- name: open_draft_for$

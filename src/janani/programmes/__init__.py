@@ -46,7 +46,7 @@ class Risk(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
-    """DHIS2 identifiers by the role they play."""
+    """DHIS2 identifiers by the role they play. `folded` are sections of stages that a form shows folded."""
 
     program: str
     tracked_entity_type: str
@@ -56,6 +56,7 @@ class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     elements: dict[str, str] = {}
     risks: list[Risk] = []
     routes: dict[str, str] = {}
+    folded: frozenset[str] = frozenset()
 
 
 class RecordRoles(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ import pytest
 from janani import programmes
 from janani.portals.chart.definition import Definition, definition
 from janani.portals.chart.svg import HEIGHT, WIDTH, draw
-from janani.portals.chart.view import View, view
+from janani.portals.chart.view import View, value_of, view
 from janani.portals.doctor.additions import Additions, bundle, read
 from janani.record.validation import Validator
 
@@ -154,3 +154,12 @@ def test_slips_of_the_finger_are_named_by_field(chart: Definition, sent: dict[st
 def test_a_decimal_comma_is_understood(chart: Definition) -> None:
     typed, faults = read({"weight": "56,5"}, chart, NOW)
     assert (typed.measured, faults) == ({"weight": 56.5}, {})
+
+
+def test_a_panel_of_different_things_says_each_with_its_name() -> None:
+    parts = [
+        {"code": {"text": "Outcome"}, "valueCodeableConcept": {"text": "Stillbirth"}},
+        {"code": {"text": "Weeks"}, "valueQuantity": {"value": 30, "unit": "weeks"}},
+    ]
+    assert value_of({"component": parts}) == "Outcome: Stillbirth · Weeks: 30 weeks"
+    assert value_of({"component": parts[1:]}) == "30 weeks"

@@ -175,8 +175,10 @@ def newest(observations: list[Json], wanted: Iterable[Shown]) -> list[Fact]:
 
 
 def value_of(one: Json) -> str:
-    """An Observation's value in words; of a panel, its components' values with strokes between them."""
+    """An Observation's value in words; of a panel of numbers, these with strokes between, else each with its name."""
     if parts := one.get("component"):
+        if not all("valueQuantity" in each for each in parts):
+            return " · ".join(f"{_text(each.get('code'))}: {value_of(each)}" for each in parts)
         values = [each.get("valueQuantity", {}) for each in parts]
         unit = values[0].get("unit", "")
         return f"{'/'.join(_number(value.get('value')) for value in values)} {unit}".strip()

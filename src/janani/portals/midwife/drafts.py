@@ -14,9 +14,20 @@ from janani.portals.midwife.identity_state import IdentityState
 from janani.portals.midwife.payloads import Uids
 from janani.portals.problems import NotFound
 from janani.portals.sessions import SQL
+from janani.programmes import Programme
 
 PAGE_FIELDS = ("unit", "day", "planned", "phn_number")
 """What forms ask besides attributes and data elements: clinic, day, which planned visit this is, PHN she brought."""
+STAGES = {
+    "visit": "visit",
+    "referral": "referral",
+    "earlier-birth": "earlier",
+    "birth": "birth",
+    "aftervisit": "postnatal",
+}
+"""Role of the stage of each kind of form that is an event; its page is /midwife/{kind}s/{draft}."""
+FURTHER = {kind: role for kind, role in STAGES.items() if kind not in ("visit", "referral")}
+"""Those that a programme may lack, and that are called what their stages are called."""
 _MOST_CHARACTERS = 5000
 
 
@@ -54,6 +65,12 @@ class Draft(Struct):
     base: dict[str, str]
     sent: bool
     updated_at: datetime
+
+
+def stage_name(program: dict[str, Any], programme: Programme, kind: str) -> str:
+    """What the registry calls the stage of a kind of form; "" when `program`, its metadata, has none."""
+    uid = programme.registry.stages.get(STAGES.get(kind, ""))
+    return next((str(one["displayName"]) for one in program["programStages"] if one["id"] == uid), "")
 
 
 def typed(sent: dict[str, str]) -> dict[str, str]:

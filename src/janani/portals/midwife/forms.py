@@ -46,11 +46,16 @@ class Field(Struct):
 
 
 class Section(Struct):
-    """A headed group of questions."""
+    """A headed group of questions; a folded one is opened by who needs it."""
 
     title: str
     hint: str
     fields: list[Field] = field(default_factory=list)
+    folded: bool = False
+
+    def open(self, values: dict[str, str], faults: dict[str, str]) -> bool:
+        """Whether there is anything in it to be seen."""
+        return any(each.id in values or each.id in faults for each in self.fields)
 
 
 def attribute_sections(program: Json, *, hidden: set[str]) -> list[Section]:
@@ -68,8 +73,10 @@ def attribute_sections(program: Json, *, hidden: set[str]) -> list[Section]:
     return [section for section in sections if section.fields]
 
 
-def stage_sections(program: Json, stage_uid: str, *, hidden: frozenset[str] = frozenset()) -> list[Section]:
-    """The sections of a stage's data elements."""
+def stage_sections(
+    program: Json, stage_uid: str, *, hidden: frozenset[str] = frozenset(), folded: frozenset[str] = frozenset()
+) -> list[Section]:
+    """The sections of a stage's data elements; `folded` are UIDs of sections."""
     stage = stage_of(program, stage_uid)
     fields = {}
     for row in sorted(stage["programStageDataElements"], key=lambda row: row.get("sortOrder", 0)):
@@ -81,7 +88,7 @@ def stage_sections(program: Json, stage_uid: str, *, hidden: frozenset[str] = fr
     for part in sorted(stage.get("programStageSections", []), key=lambda part: part.get("sortOrder", 0)):
         own = [fields.pop(ref["id"]) for ref in part["dataElements"] if ref["id"] in fields]
         own = [each for each in own if each.id not in hidden]
-        sections.append(Section(part["displayName"], part.get("displayDescription", ""), own))
+        sections.append(Section(part["displayName"], part.get("displayDescription", ""), own, part["id"] in folded))
     sections.append(Section(stage["displayName"], "", [each for each in fields.values() if each.id not in hidden]))
     return [section for section in sections if section.fields]
 

@@ -23,7 +23,7 @@ from janani.portals.midwife.women import Woman, woman
 from janani.portals.problems import Away, NotFound
 
 _Request = Request[Any, Any, Any]
-_STAGES = {"visit": "visit", "referral": "referral"}
+_FORMS = [f"/midwife/{kind}s/{{draft_id:str}}" for kind in drafts.STAGES]
 _DAY, _UNIT, _PLANNED = "day", "unit", "planned"
 _EARLY_DAYS = 10  # so long before its day a visit is taken to be the planned one, unless she says otherwise
 
@@ -35,14 +35,14 @@ async def page(request: _Request, uid: FromPath[str]) -> Response[str]:
     return await _woman_page(midwife, uid, note=request.query_params.get("note", ""))
 
 
-@post("/midwife/women/{uid:str}/{kind:str}", summary="Midwife: begin a visit or a referral, or plan the next visit")
+@post("/midwife/women/{uid:str}/{kind:str}", summary="Midwife: begin a visit, a referral, …, or plan the next visit")
 async def begin(request: _Request, uid: FromPath[str], kind: FromPath[str]) -> Response[Any]:
-    """A draft for a visit or a referral; an appointment is written at once."""
+    """A draft for a visit, a referral or what else a stage holds; an appointment is written at once."""
     midwife = await midwife_of(request)
     known = await _woman(midwife, uid)
     if kind == "appointment":
         return await _plan(midwife, known, str((await request.form()).get(_DAY, "")))
-    if kind not in _STAGES:
+    if drafts.STAGES.get(kind) not in midwife.state.programme.registry.stages:
         raise NotFound
     pool, owner = midwife.state.pool, midwife.session.username
     draft = await drafts.open_for(pool, owner, kind, uid) or await drafts.begin(
@@ -51,7 +51,7 @@ async def begin(request: _Request, uid: FromPath[str], kind: FromPath[str]) -> R
     return Redirect(f"/midwife/{kind}s/{draft}", status_code=303)
 
 
-@get(["/midwife/visits/{draft_id:str}", "/midwife/referrals/{draft_id:str}"], summary="Midwife: visit or referral form")
+@get(_FORMS, summary="Midwife: visit or referral form, or that of a further stage")
 async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """The form as it stands."""
     midwife = await midwife_of(request)
@@ -61,9 +61,7 @@ async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     return await _show_form(midwife, draft, {})
 
 
-@post(
-    ["/midwife/visits/{draft_id:str}", "/midwife/referrals/{draft_id:str}"], summary="Midwife: send a visit or referral"
-)
+@post(_FORMS, summary="Midwife: send a visit, a referral or a form of a further stage")
 async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     """Writes the event; sent twice it is one event."""
     draft, _sent = await take_in(request, draft_id, _kind(request))
@@ -86,13 +84,11 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     if refused or report.get("status") == "ERROR":
         return await _show_form(midwife, draft, refused or {"": _("The registry did not take it.")}, status=409)
     await drafts.mark_sent(midwife.state.pool, draft)
-    return Redirect(f"/midwife/women/{draft.tracked_entity}?note={draft.kind}-saved", status_code=303)
+    note = "details" if draft.kind in drafts.FURTHER else draft.kind
+    return Redirect(f"/midwife/women/{draft.tracked_entity}?note={note}-saved", status_code=303)
 
 
-@post(
-    ["/midwife/visits/{draft_id:str}/drop", "/midwife/referrals/{draft_id:str}/drop"],
-    summary="Midwife: give a visit or referral up",
-)
+@post([f"{form}/drop" for form in _FORMS], summary="Midwife: give a visit, a referral or another form up")
 async def drop(request: _Request, draft_id: FromPath[str]) -> Redirect:
     """Throws the form away."""
     midwife = await midwife_of(request)
@@ -110,7 +106,7 @@ async def _payload(midwife: Midwife, draft: Draft, sections: list[Section], on: 
         known = await _woman(midwife, draft.tracked_entity)
         if any(one.event == planned and (one.is_planned or one.values == values) for one in known.visits):
             uids = msgspec.structs.replace(uids, event=planned)
-    stage = programme.registry.stages[_STAGES[draft.kind]]
+    stage = programme.registry.stages[drafts.STAGES[draft.kind]]
     return payloads.visit(programme, uids, stage, draft.fields.get(_UNIT, ""), on.isoformat(), values)
 
 
@@ -157,6 +153,8 @@ async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str 
         labels=labels,
         attributes=attributes,
         stages=stages,
+        names={stage["id"]: stage["displayName"] for stage in program["programStages"]},
+        further={kind: stages[role] for kind, role in drafts.FURTHER.items() if role in stages},
         roles=midwife.state.programme.registry.attributes,
         today=midwife.now.date(),
         note=note,
@@ -173,8 +171,10 @@ async def _tidy(midwife: Midwife, draft: Draft) -> list[Section]:
 
 
 async def _sections(midwife: Midwife, draft: Draft) -> list[Section]:
-    stage = midwife.state.programme.registry.stages[_STAGES[draft.kind]]
-    return forms.stage_sections(await registry.program(midwife), stage)
+    roles = midwife.state.programme.registry
+    return forms.stage_sections(
+        await registry.program(midwife), roles.stages[drafts.STAGES[draft.kind]], folded=roles.folded
+    )
 
 
 async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, status: int = 0) -> Response[str]:
@@ -190,6 +190,7 @@ async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, 
         draft=draft,
         woman=known,
         sections=sections,
+        name=drafts.stage_name(await registry.program(midwife), midwife.state.programme, draft.kind),
         units=units,
         faults=faults,
         today=today,
@@ -212,7 +213,8 @@ def _prefill(midwife: Midwife, draft: Draft, known: Woman, today: date) -> None:
 
 
 def _kind(request: _Request) -> str:
-    return "visit" if request.scope["path"].startswith("/midwife/visits/") else "referral"
+    """The kind of form in a path: /midwife/{kind}s/…"""
+    return str(request.scope["path"]).split("/")[2].removesuffix("s")
 
 
 handlers = [page, begin, form, send, drop]

@@ -78,8 +78,10 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
 
 async def sections_of(midwife: Midwife) -> tuple[list[Section], list[Section]]:
     """The form: sections of attributes, sections of the Registration stage."""
-    stage = midwife.state.programme.registry.stages["registration"]
-    return await details_sections(midwife), forms.stage_sections(await registry.program(midwife), stage)
+    roles = midwife.state.programme.registry
+    program = await registry.program(midwife)
+    stage = forms.stage_sections(program, roles.stages["registration"], folded=roles.folded)
+    return await details_sections(midwife), stage
 
 
 async def details_sections(midwife: Midwife) -> list[Section]:

@@ -13,6 +13,7 @@ from janani.kernel.i18n import _
 from janani.portals import oauth, sessions
 from janani.portals.midwife import access, registry
 from janani.portals.midwife.access import PORTAL, Midwife, midwife_of
+from janani.portals.midwife.drafts import FURTHER, stage_name
 from janani.portals.midwife.women import Woman, found_by, in_order_of_need
 from janani.portals.problems import LoginNeeded
 from janani.portals.sessions import SQL, Session
@@ -43,6 +44,8 @@ async def today(request: _Request) -> Response[Any]:
         "risk": [one for one in found if one.risks],
     }
     rows = [row async for row in SQL.open_drafts(state.pool, owner=midwife.session.username)]
+    program = await registry.program(midwife) if any(row["kind"] in FURTHER for row in rows) else {"programStages": []}
+    further = {kind: stage_name(program, state.programme, kind) for kind in FURTHER}
     return show(
         midwife,
         "midwife_today.html",
@@ -53,7 +56,7 @@ async def today(request: _Request) -> Response[Any]:
         show_only=show_only,
         groups=groups,
         day=day,
-        drafts=[_draft_row(row, midwife, everyone) for row in rows],
+        drafts=[_draft_row(row, midwife, everyone, further) for row in rows],
     )
 
 
@@ -119,9 +122,9 @@ def show(midwife: Midwife, template: str, *, status: int = 200, **values: Any) -
     return pages.page(jinja, template, status=status, midwife=midwife, **values)
 
 
-def _draft_row(row: Any, midwife: Midwife, everyone: list[Woman]) -> dict[str, Any]:
-    """A form not sent yet: what it is, of whom, and where."""
-    titles = {"registration": _("New registration"), "visit": _("Visit"), "referral": _("Referral")}
+def _draft_row(row: Any, midwife: Midwife, everyone: list[Woman], further: dict[str, str]) -> dict[str, Any]:
+    """A form not sent yet: what it is, of whom, and where; `further` are names of kinds."""
+    titles = further | {"registration": _("New registration"), "visit": _("Visit"), "referral": _("Referral")}
     fields = msgspec.json.decode(row["fields"], type=dict[str, str])
     typed = fields.get(midwife.state.programme.registry.attributes["full_name"], "")
     known = next((one.name for one in everyone if one.uid == row["tracked_entity"]), "")

@@ -83,7 +83,9 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
         nic=values.get(roles["nic"], ""),
         registration_number=values.get(roles["registration_number"], ""),
         weeks=weeks(last_period, today) if last_period else None,
-        due=day(newest.get(elements["edd_ultrasound"])) or day(newest.get(elements["edd"])),
+        due=day(newest.get(elements.get("edd_agreed", "")))
+        or day(newest.get(elements["edd_ultrasound"]))
+        or day(newest.get(elements["edd"])),
         next_visit=following,
         overdue=bool(following and following.day and following.day < today),
         risks=_risks(programme, newest),
