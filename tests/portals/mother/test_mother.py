@@ -35,6 +35,8 @@ async def test_she_sees_her_weeks_and_what_the_doctor_added_at_once(
     assert "Iron and folate, one a day" in hers.text
     assert "08:00" in hers.text.partition("Your next appointment")[2].partition("VOG clinic")[0]
     assert "Dr Anura Perera: wrote in it" in hers.text
+    assert "the transfer from your midwife’s register: wrote in it" in hers.text
+    assert "janani-sync" not in hers.text
 
 
 async def test_no_address_shows_her_anybody_else(care: Care, selvi: Browser, known: dict[str, str]) -> None:

@@ -45,7 +45,8 @@ async def start(request: _Request) -> Response[str]:
     shown = view(resources, mother.chart, mother.state.programme, mother.now)
     events = [entry["resource"] for entry in audit.get("entry", [])]  # the newest page only: there are ever more
     looked = accesses(events, mother.now.tzinfo)
-    return pages.page(_jinja, "mother_record.html", her=shown, looked=looked)
+    transfer = mother.state.settings.sync.client_id  # a program; she would not know it by this name
+    return pages.page(_jinja, "mother_record.html", her=shown, looked=looked, transfer=transfer)
 
 
 @get("/mother/login", summary="Mother: log in")
