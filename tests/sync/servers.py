@@ -94,7 +94,11 @@ class FakeRegistry:
             await asyncio.sleep(self.slow)
             await _answer(send, 200, {"trackedEntities": [self.people[uid] for uid in wanted]})
         elif path == "/api/tracker/trackedEntities":
-            people = [{"trackedEntity": uid, "updatedAt": one["updatedAt"]} for uid, one in self.people.items()]
+            whole = query.get("fields", "").startswith("*") or "program" in query
+            people = [
+                one if whole else {"trackedEntity": uid, "updatedAt": one["updatedAt"]}
+                for uid, one in self.people.items()
+            ]
             await _answer(send, 200, {"trackedEntities": people})
         elif path.startswith("/api/tracker/trackedEntities/"):
             await self._person(send, path.rpartition("/")[2])
