@@ -144,6 +144,8 @@ class FakeHapi:
         if name == "identifier":
             held = one.get("identifier") or []
             tokens = [(each.get("system", ""), each.get("value", "")) for each in held if isinstance(each, dict)]
+        elif name == "code":
+            tokens = [(each.get("system", ""), each["code"]) for each in one.get("code", {}).get("coding", ())]
         elif name == "_tag":
             tokens = [(each["system"], each["code"]) for each in one.get("meta", {}).get("tag", ())]
         elif name in ("patient", "subject"):
@@ -338,7 +340,7 @@ def _content(resource: Json) -> Json:
 def _matches(token: str, held: list[tuple[str, str]]) -> bool:
     system, bar, value = token.partition("|")
     if not bar:
-        return any(system == one for _, one in held)
+        return any(token == one for _, one in held)
     return any(system == of and value in ("", one) for of, one in held)
 
 

@@ -1,7 +1,9 @@
 """The registry against the record, over the real wires of both."""
 
 import asyncio
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -64,6 +66,22 @@ async def test_all_agree_after_a_delivery(system: System) -> None:
     assert (report["people"], report["equal"], report["differing"], report["only_in_record"]) == (12, 12, {}, [])
     assert len(report["fingerprint"]) == 64
     assert (await _reconciled(system))["fingerprint"] == report["fingerprint"]
+
+
+async def test_both_commands_work_against_a_running_system(system: System, tmp_path: Path) -> None:
+    """`janani sync backfill` and `janani sync reconcile`, as an operator types them."""
+    await _registered(system, range(12))
+
+    async def said(*words: str) -> str:
+        command = (sys.executable, "-m", "janani", "sync", *words)
+        process = await asyncio.create_subprocess_exec(*command, env=system.environment, stdout=asyncio.subprocess.PIPE)
+        told, _ = await process.communicate()
+        assert process.returncode == 0, told
+        return told.decode()
+
+    assert "12 people of" in await said("backfill")
+    assert "12" in await said("reconcile", "--report", str(tmp_path / "report.jwt"))
+    assert await said("reconcile", "--verify", str(tmp_path / "report.jwt"))
 
 
 async def test_what_was_lost_or_altered_in_the_record_is_found_and_mended(system: System) -> None:

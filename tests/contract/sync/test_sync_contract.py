@@ -31,8 +31,8 @@ PHN = PROGRAMME.record.systems["phn"]
 class Between:
     """The two servers, and a sync between them."""
 
-    def __init__(self, registry: Dhis2Client, record: FhirClient) -> None:
-        self.registry, self.record = registry, record
+    def __init__(self, registry: Dhis2Client, record: FhirClient, sync: httpx.AsyncClient) -> None:
+        self.registry, self.record, self.sync = registry, record, sync
 
     async def patient(self, phn: str) -> dict[str, Any] | None:
         """The Patient with that PHN."""
@@ -74,8 +74,14 @@ async def both(settings: Settings) -> AsyncIterator[Between]:
             await _ours("registry", settings, ports[0], stack)
             await registry.import_metadata((PROGRAMME.folder / PROGRAMME.registry.metadata).read_bytes())
         write_private(settings.secrets / "sync-password", password.encode())
-        await stack.enter_async_context(create_app(settings).lifespan())
-        yield Between(registry, FhirClient(http, f"{record_url}/fhir"))
+        app = create_app(settings)
+        await stack.enter_async_context(app.lifespan())
+        operator = {"authorization": f"Bearer {(settings.secrets / 'sync-token').read_text()}"}
+        sync = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://sync", headers=operator, timeout=60
+        )
+        await stack.enter_async_context(sync)
+        yield Between(registry, FhirClient(http, f"{record_url}/fhir"), sync)
 
 
 async def _ours(part: str, settings: Settings, port: int, stack: contextlib.AsyncExitStack) -> None:
@@ -169,3 +175,71 @@ async def test_the_registry_itself_is_a_device_of_the_record(settings: Settings)
 
         (found,) = await between.until(device)
         assert found["version"][0]["value"] == info.version
+
+
+async def _delivered(between: Between, *phns: str) -> None:
+    for phn in phns:
+        await between.until(lambda phn=phn: between.patient(phn))
+
+
+async def test_two_of_one_number_are_told_apart(settings: Settings) -> None:
+    """The Patient of who came first stays hers; the second is set aside with both names."""
+    async with both(settings) as between:
+        phn = f"CT{uid()}"
+        first, second = _woman(phn), _woman(f"CT{uid()}")
+        assert (await between.registry.import_tracker({"trackedEntities": [first]}))["status"] == "OK"
+        await _delivered(between, phn)
+        second["enrollments"][0]["attributes"][-1]["value"] = phn
+        report = await between.registry.import_tracker({"trackedEntities": [second]})
+        if report["status"] != "OK":
+            return  # this registry holds the number unique, and refuses the second itself
+
+        async def set_aside() -> list[dict[str, Any]]:
+            dead = (await between.sync.get("/dead")).json()
+            return [one for one in dead if one["person"] == second["trackedEntity"]]
+
+        (found,) = await between.until(set_aside, 60)
+        assert first["trackedEntity"] in found["reason"]
+
+
+async def test_a_backfill_reads_everybody_beside_live_changes(settings: Settings) -> None:
+    async with both(settings) as between:
+        phns = [f"CT{uid()}" for _ in range(3)]
+        people = {"trackedEntities": [_woman(phn) for phn in phns]}
+        assert (await between.registry.import_tracker(people))["status"] == "OK"
+        number = (await between.sync.post("/backfill")).json()["number"]
+
+        async def finished() -> bool:
+            found = (await between.sync.get("/backfill")).json()
+            return bool(found["number"] >= number and found["finished_at"])
+
+        await between.until(finished, 120)
+        await _delivered(between, *phns)
+
+
+async def test_the_comparison_finds_them_equal_and_what_was_lost_missing(settings: Settings) -> None:
+    async with both(settings) as between:
+        phn = f"CT{uid()}"
+        woman = _woman(phn)
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        await _delivered(between, phn)
+
+        async def compared() -> dict[str, Any]:
+            async def idle() -> bool:
+                return not (await between.sync.get("/status")).json()["waiting"]
+
+            await between.until(idle, 120)
+            assert (await between.sync.post("/reconciliation", params={"target": "record"})).status_code == 202
+            while (found := (await between.sync.get("/reconciliation")).json())["state"] == "running":
+                await asyncio.sleep(0.1)
+            assert found["state"] == "done", found
+            report: dict[str, Any] = found["report"]
+            return report
+
+        assert woman["trackedEntity"] not in (await compared())["differing"]
+        patient = await between.patient(phn)
+        assert patient is not None
+        (gone, *_) = await between.record.search("Observation", {"subject": f"Patient/{patient['id']}"})
+        delete = {"request": {"method": "DELETE", "url": f"Observation/{gone['id']}"}}
+        await between.record.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [delete]})
+        assert (await compared())["differing"][woman["trackedEntity"]]["missing"]
