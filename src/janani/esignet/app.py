@@ -39,6 +39,7 @@ from janani.kernel.clock import Clock, system_clock
 from janani.kernel.http import application
 from janani.kernel.http import client as http_client
 from janani.kernel.pages import assets
+from janani.kernel.secrets import secret
 from janani.kernel.telemetry import log
 from janani.settings import Settings
 
@@ -98,6 +99,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             if settings.sandbox:
                 await load_demo_people(pool, programmes.folder(settings.programme), clock())
                 await demo.register_reference_client(app.state.idp)
+                secret(settings.secrets, identities.TOKEN_FILE, create=True)
             else:
                 await demo.refuse_demo_data(app.state.idp)
             await consents.register_own_client(app.state.idp)

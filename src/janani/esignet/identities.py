@@ -38,12 +38,12 @@ _AT = "/v1/mock-identity-system/identity"
 def identities_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Raises Unauthorised unless the call carries the bearer token in `secrets/esignet-identities-token`.
 
-    Without that file nobody enters; the sandbox makes it.
+    Without that file nobody enters; the sandbox makes it when it starts.
     """
     idp: Provider = connection.app.state.idp
     scheme, _space, token = connection.headers.get("authorization", "").partition(" ")
     try:
-        right = secret(idp.settings.secrets, TOKEN_FILE, create=idp.settings.sandbox)
+        right = secret(idp.settings.secrets, TOKEN_FILE, create=False)
     except MissingSecret as error:
         raise Unauthorised from error
     if scheme.lower() != "bearer" or not right or not hmac.compare_digest(token.strip().encode(), right.encode()):
