@@ -5,6 +5,7 @@ Every fault is `invalid_client`.
 
 import binascii
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -36,14 +37,20 @@ def checked(
         header = jws.extract_compact(assertion.encode()).headers()
         if not _fits(header, jwk, algorithms):
             raise TokenRefused("invalid_client", reason="header", old="invalid_assertion")
-        numbers: dict[str, Any] = {name: jwk[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk}
-        key = (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(numbers)
+        key = _imported(tuple((name, jwk[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk))
         claims = verify(assertion, key, algorithms=[header["alg"]])
     except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError) as error:
         raise TokenRefused("invalid_client", reason="unreadable or badly signed", old="invalid_assertion") from error
     if not _holds(claims, client_id, audiences, now.timestamp()):
         raise TokenRefused("invalid_client", reason="claims", old="invalid_assertion")
     return claims
+
+
+@lru_cache(maxsize=128)
+def _imported(numbers: tuple[tuple[str, str], ...]) -> RSAKey | ECKey:
+    """A registered public key, read once: reading takes longer than verifying by it."""
+    jwk: dict[str, Any] = dict(numbers)
+    return (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(jwk)
 
 
 def _fits(header: dict[str, Any], jwk: dict[str, Any], algorithms: tuple[str, ...]) -> bool:
