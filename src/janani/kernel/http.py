@@ -98,7 +98,7 @@ def application(
 
 
 def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
-    """Middleware: response headers (unless the handler set them), and request id and trace, both bound to the logs."""
+    """Middleware: response headers (unless the handler set them), a request id bound to the logs, and the trace."""
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def framed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +121,7 @@ def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp]
             parent = _sent_trace(scope)
             here = trace.below(parent) if parent else trace.begin()
             began = trace.now() if trace.collecting() else 0
-            with trace.within(here), structlog.contextvars.bound_contextvars(request=request_id, trace=here.trace_id):
+            with trace.within(here), structlog.contextvars.bound_contextvars(request=request_id):
                 await app(scope, receive, send_with_headers)
             if began:
                 trace.note(_span(part, scope, here, parent, began, status))

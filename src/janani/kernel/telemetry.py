@@ -2,10 +2,12 @@
 
 import logging
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+
+from janani.kernel import trace
 
 
 def configure_logs(*, level: str = "INFO", to: TextIO = sys.stderr) -> None:
@@ -14,6 +16,7 @@ def configure_logs(*, level: str = "INFO", to: TextIO = sys.stderr) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -23,6 +26,14 @@ def configure_logs(*, level: str = "INFO", to: TextIO = sys.stderr) -> None:
         logger_factory=structlog.PrintLoggerFactory(to),
         cache_logger_on_first_use=False,
     )
+
+
+def _with_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The trace that the work at hand belongs to, whoever logs."""
+    here = trace.current()
+    if here is not None:
+        event["trace"] = here.trace_id
+    return event
 
 
 def log(part: str) -> structlog.typing.FilteringBoundLogger:
