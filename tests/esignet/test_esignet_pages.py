@@ -206,3 +206,9 @@ async def test_what_runs_out_is_said_before_and_leaves_a_way_on(
     await expect(page.get_by_text("The time to decide is over, so nothing was shared.")).to_be_visible()
     await page.get_by_role("button", name="Go back").click()
     assert (await back_with(page))["error"] == "invalid_transaction"
+
+
+async def test_who_may_not_be_asked_is_sent_back_at_once(page: Page, http: httpx.AsyncClient, rp: RelyingParty) -> None:
+    await page.goto(link(http, prompt="none"))
+    back = await back_with(page)
+    assert (back["error"], back["state"]) == ("login_required", "st/1 &")

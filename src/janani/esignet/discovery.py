@@ -34,7 +34,10 @@ def authorization_server(options: Esignet) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
     }
     if options.generation == "1.6.1":
-        return document | {"token_endpoint_auth_signing_alg_values_supported": ["RS256"]}
+        return document | {
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
+            "scopes_supported": ["profile", "email", "phone"],
+        }
     return document | {
         "pushed_authorization_request_endpoint": f"{issuer}/v1/esignet/oauth/par",
         "require_pushed_authorization_requests": False,

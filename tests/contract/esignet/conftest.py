@@ -1,4 +1,7 @@
-"""The provider under test: by URL (`JANANI_CONTRACT_ESIGNET_URL` and `…_TOKEN`), else our own on a free port."""
+"""The provider under test: by URL (`JANANI_CONTRACT_ESIGNET_URL` and `…_TOKEN`), else our own on a free port.
+
+A provider by URL is of the main line, unless `…_GENERATION` says `1.6.1`.
+"""
 
 import os
 from collections.abc import AsyncIterator
@@ -15,6 +18,7 @@ from janani.kernel.secrets import secret
 from janani.settings import Database, Esignet, Settings
 
 URL = os.environ.get("JANANI_CONTRACT_ESIGNET_URL", "")
+GENERATION = os.environ.get("JANANI_CONTRACT_ESIGNET_GENERATION", "main")
 
 
 @pytest.fixture
@@ -24,7 +28,16 @@ def own_database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def provider(own_database: str, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+def generation(request: pytest.FixtureRequest) -> str:
+    """Which eSignet it behaves as, where they differ; a test may ask for one or both (`indirect`)."""
+    wanted: str = getattr(request, "param", "main")
+    if URL and wanted != GENERATION:
+        pytest.skip(f"the provider at {URL} is of the generation {GENERATION}")
+    return wanted
+
+
+@pytest.fixture
+async def provider(own_database: str, tmp_path: Path, generation: Any) -> AsyncIterator[tuple[str, str]]:
     """Base URL and bearer token of client management."""
     if URL:
         yield URL, os.environ.get("JANANI_CONTRACT_ESIGNET_TOKEN", "")
@@ -32,7 +45,10 @@ async def provider(own_database: str, tmp_path: Path) -> AsyncIterator[tuple[str
     listening = free_socket()
     url = f"http://localhost:{listening.getsockname()[1]}"
     settings = msgspec.structs.replace(
-        Settings(), home=str(tmp_path), database=Database(dsn=own_database), esignet=Esignet(url=url)
+        Settings(),
+        home=str(tmp_path),
+        database=Database(dsn=own_database),
+        esignet=Esignet(url=url, generation=generation),
     )
     async with serving(create_app(settings), listening):
         yield url, secret(settings.secrets, "esignet-clients-token", create=False)
