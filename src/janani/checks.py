@@ -29,11 +29,16 @@ _PROBES = {
     "sync": "/jwks.json",
     "portals": "/jwks.json",
 }
-_KEYS = (
-    *("esignet.pem", "relying.pem", "registry.pem", "record.pem", "sync.pem", "portals.pem"),
-    *("esignet-pairwise", "esignet-clients-token", "relying-token", "phn-token", "sync-password", "sync-token"),
-    *("registry-routes-key", "relying-seal-key"),
-)
+_KEYS = {
+    "esignet": ("esignet.pem", "esignet-pairwise", "esignet-clients-token"),
+    "relying": ("relying.pem", "relying-seal-key"),
+    "registry": ("registry.pem", "registry-routes-key"),
+    "record": ("record.pem",),
+    "sync": ("sync.pem",),
+    "portals": ("portals.pem",),
+}
+"""What only the part itself needs; a product in its place keeps its own."""
+_TOKENS = ("relying-token", "phn-token", "sync-password", "sync-token")
 
 
 class NotInOrder(Exception):
@@ -123,7 +128,8 @@ async def _programme(settings: Settings) -> str:
 
 
 async def _keys(settings: Settings) -> str:
-    missing = [name for name in _KEYS if not (settings.secrets / name).exists()]
+    ours = [name for part, names in _KEYS.items() if getattr(settings, part).here for name in names]
+    missing = [name for name in (*ours, *_TOKENS) if not (settings.secrets / name).exists()]
     if not missing:
         return ""
     how = "`janani up` makes them" if settings.sandbox else "put them there (docs/how-to/production.md)"
