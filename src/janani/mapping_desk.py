@@ -180,7 +180,7 @@ def _example_faults(programme: Programme, validator: "Validator") -> Iterator[tu
                 yield place, f"no profile {profile} in {programme.record.profiles}; {nearest(profile, known)}"
         for issue in validator.validate(made):
             if issue.severity in ("error", "fatal"):
-                yield place, f"the record refuses an example: {issue.diagnostics} ({', '.join(issue.expression)})"
+                yield place, f"the record refuses an example: {issue.diagnostics} ({issue.expression})"
     yield from ((place, "no example of this row gave anything") for place in sorted(wanted))
 
 
