@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from esignet_smtp import FakeSmtp, fake_smtp
 from esignet_wire import MOTHER, RelyingParty, Wire, codes, free_socket, serving
 from janani import programmes
+from janani import settings as configuration
 from janani.esignet import delivery, gateways
 from janani.esignet.app import create_app
 from janani.esignet.gateways import Message, NotSent
@@ -23,7 +24,7 @@ from janani.esignet.provider import Provider
 from janani.kernel import postgres
 from janani.kernel.jose import signing_key
 from janani.kernel.secrets import secret, write_private
-from janani.settings import Esignet, Settings
+from janani.settings import Esignet, InvalidSettings, Settings
 
 HELLO = Message("k@mothers.example", "Your code", 'It\'s "246810" & no more')
 
@@ -283,6 +284,33 @@ async def test_an_unreachable_mail_server_is_a_reason_to_try_again(production: S
         await gateways.send(msgspec.structs.replace(production, esignet=nowhere), httpx.AsyncClient(), "email", HELLO)
     assert not found.value.final
     assert found.value.reason == "ConnectionRefusedError"
+
+
+async def test_no_code_goes_in_clear_to_another_machine(
+    production: Settings, smtp: FakeSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateways, "_LOOPBACK", ())  # as if the mail server, which knows no STARTTLS, were elsewhere
+    with pytest.raises(NotSent, match="SMTPNotSupportedError"):
+        await gateways.send(production, httpx.AsyncClient(), "email", HELLO)
+    assert smtp.mails == []
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('smtp_url = "smtp://codes:secret@mail.example:587"', "esignet.smtp_url: "),
+        ('smtp_url = "smtp://mail.example"', "esignet.smtp_from is missing"),
+        ('sms_url = "http://sms.example/send"', "production needs https"),
+        ('sms_url = "https://sms.example/send"\nsms_body = "{text}"', "esignet.sms_body lacks {to}."),
+        ("otp_length = 3", "esignet.otp_length = 3: 4 to 10 digits."),
+    ],
+)
+def test_a_gateway_that_can_not_be_right_is_refused_at_start(tmp_path: Path, line: str, fault: str) -> None:
+    file = tmp_path / "janani.toml"
+    file.write_text(f'profile = "production"\n[esignet]\n{line}\n')
+    with pytest.raises(InvalidSettings) as found:
+        configuration.load(file, {"JANANI_HOME": str(tmp_path)})
+    assert fault in str(found.value)
 
 
 async def test_it_is_sent_by_itself_while_the_application_runs(idp: tuple[Provider, Wire], gateway: Gateway) -> None:
