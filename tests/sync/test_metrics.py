@@ -32,6 +32,7 @@ def test_each_is_told_by_target_and_direction() -> None:
         'janani_sync_people_total{direction="out",outcome="delivered",target="record"} 1.0',
         'janani_sync_people_total{direction="out",outcome="set_aside",target="record"} 1.0',
         'janani_sync_people_total{direction="back",outcome="brought",target="registry"} 1.0',
+        'janani_sync_people_total{direction="back",outcome="set_aside",target="registry"} 0.0',
         'janani_sync_seconds_bucket{direction="out",le="0.1",target="record"} 0.0',
         'janani_sync_seconds_bucket{direction="out",le="0.15",target="record"} 1.0',
         'janani_sync_seconds_count{direction="out",target="record"} 1.0',

@@ -63,6 +63,7 @@ class Metrics:
             self.waiting.labels(target, direction).set(row["waiting"])
             self.lag.labels(target, direction).set(row["lag (s)"])
             self.dead.labels(target, direction).set(row["set aside"])
+            self.people.labels(target, direction, "set_aside")  # told from 0 on, else its first rise is not seen
         self.conflicts.set(back["conflicts open"] if back else 0)
 
     def breakers(self, states: Mapping[str, str]) -> None:
