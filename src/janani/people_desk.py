@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 import segno
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.table import Table
 
 from janani import settings as configuration
 from janani.esignet.card import card_text
@@ -61,6 +63,43 @@ def qr(
         print(text)
         return
     segno.make(text, error="l", micro=False, boost_error=False).save(str(out), kind="svg", scale=4, border=4)
+
+
+@people.command
+def audit(
+    number: Annotated[str, Parameter(help="A number of one person: UIN, VID or NIC; everybody when left out.")] = "",
+    /,
+    *,
+    client: Annotated[str, Parameter(help="Only what this client id took part in.")] = "",
+    days: Annotated[int, Parameter(help="How far back.")] = 7,
+    refused: Annotated[bool, Parameter(negative="", help="Only refusals and wrong codes.")] = False,
+    most: Annotated[int, Parameter(help="How many rows.")] = 200,
+) -> None:
+    """Read the audit trail of the identity provider, newest first. Numbers and names are not in it."""
+    since = system_clock() - timedelta(days=days)
+    rows = _run(lambda settings: _trail(settings, number, since, client or None, refused, most))
+    table = Table(box=None, header_style="bold")
+    for name in ("at (UTC)", "event", "outcome", "reason", "sign-in", "client", "person"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        shown = [row[name] for name in ("event", "outcome", "reason", "transaction_number", "client_id", "person_id")]
+        table.add_row(f"{row['at']:%Y-%m-%d %H:%M:%S}", *("" if value is None else str(value) for value in shown))
+    _out.print(table)
+    if len(rows) == most:
+        _out.print(f"The newest {most} are shown; --most shows more.")
+
+
+async def _trail(
+    settings: Settings, number: str, since: datetime, client: str | None, refused: bool, most: int
+) -> list[Any]:
+    async with _pool(settings) as pool:
+        person = None
+        if number:
+            person = await SQL.person_by_number(pool, number=normal_number(number), now=system_clock())
+            if person is None:
+                _fail("The identity system knows nobody under this number.")
+        of = {"person_id": person["id"] if person else None, "client_id": client}
+        return [row async for row in SQL.audit_trail(pool, **of, since=since, refused=refused, most=most)]
 
 
 def _run(ask: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:

@@ -91,6 +91,7 @@ class Esignet(Part, frozen=True):
     ] = "main"
     signing_algorithm: Annotated[Literal["RS256", "PS256"], _says("How its tokens are signed.")] = "RS256"
     dpop_nonce: Annotated[bool, _says("DPoP proofs must carry the server's nonce.")] = True
+    audit_days: Annotated[int, _says("How long the audit trail is kept (days); 0: for ever.")] = 730
 
 
 class Relying(Part, frozen=True):

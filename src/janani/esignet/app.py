@@ -145,6 +145,8 @@ async def _sweep(idp: Provider) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
             await SQL.sweep(idp.pool, now=idp.now(), inbox_before=idp.now() - timedelta(hours=1))
+            if idp.options.audit_days:
+                await SQL.prune_audit(idp.pool, before=idp.now() - timedelta(days=idp.options.audit_days))
             await CODES.sweep_strikes(idp.pool, before=idp.now() - timedelta(seconds=idp.options.otp_lock_seconds))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
             log("esignet").warning("sweep_failed", error=type(error).__name__)

@@ -294,6 +294,21 @@ values (:at, :event, :outcome, :transaction_number, :client_id, :person_id, :rea
 -- name: inbox()
 select sent_at, channel, address, text from inbox order by id desc limit 50;
 
+-- name: audit_trail(since, person_id, client_id, refused, most)
+-- For an operator, newest first; a null filter lets everything through.
+select at, event, outcome, reason, transaction_number, client_id, person_id
+from audit
+where at >= :since
+  and (:person_id::bigint is null or person_id = :person_id::bigint)
+  and (:client_id::text is null or client_id = :client_id::text)
+  and (not :refused::boolean or event like '%refused' or outcome like 'auth_failed%')
+order by at desc, id desc
+limit :most;
+
+-- name: prune_audit(before)!
+-- By age, a few thousand at a time: never a long lock.
+delete from audit where id in (select id from audit where at < :before order by at limit 5000);
+
 -- name: sweep(now, inbox_before)!
 -- Everything that has lapsed; once a minute.
 with t as (delete from transaction where expires_at <= :now),
