@@ -91,6 +91,9 @@ class FakeHapi:
             return 200, _told(self._read(path))
         if method == "PUT" and len(parts) == 2:
             return 200, self._update(path, json.loads(body), headers.get(b"if-match", b"").decode())
+        if method == "POST" and len(parts) == 1 and parts[0][0].isupper():
+            self._resolved([json.loads(body)], {})
+            return 201, _told(self.write(json.loads(body)))
         raise Refused(
             400,
             f"HAPI-0287: Invalid request: The FHIR endpoint on this server does not know how to handle {method} "

@@ -22,10 +22,12 @@ from janani.kernel.ids import uid
 from janani.kernel.secrets import write_private
 from janani.settings import Settings
 from janani.sync.app import create_app
+from janani.sync.mapping import compile as compile_table
 from sync.servers import free_port, served
 
 PROGRAMME = programmes.load("anc_lk")
 PHN = PROGRAMME.record.systems["phn"]
+TRACKED_ENTITY = compile_table(PROGRAMME).table.identifiers["tracked_entity"]
 
 
 class Between:
@@ -37,6 +39,12 @@ class Between:
     async def patient(self, phn: str) -> dict[str, Any] | None:
         """The Patient with that PHN."""
         found = await self.record.search("Patient", {"identifier": f"{PHN}|{phn}"})
+        assert len(found) < 2
+        return found[0] if found else None
+
+    async def own(self, person: str) -> dict[str, Any] | None:
+        """The Patient who bears that tracked entity."""
+        found = await self.record.search("Patient", {"identifier": f"{TRACKED_ENTITY}|{person}"})
         assert len(found) < 2
         return found[0] if found else None
 
@@ -243,3 +251,43 @@ async def test_the_comparison_finds_them_equal_and_what_was_lost_missing(setting
         delete = {"request": {"method": "DELETE", "url": f"Observation/{gone['id']}"}}
         await between.record.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [delete]})
         assert (await compared())["differing"][woman["trackedEntity"]]["missing"]
+
+
+async def test_a_number_that_changes_keeps_her_one_patient(settings: Settings) -> None:
+    async with both(settings) as between:
+        old, new = f"CT{uid()}", f"CT{uid()}"
+        woman = _woman(old)
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        before = await between.until(lambda: between.patient(old))
+        woman["enrollments"][0]["attributes"][-1]["value"] = new
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        after = await between.until(lambda: between.patient(new))
+        assert after["id"] == before["id"]
+        assert await between.patient(old) is None
+
+
+async def test_a_number_that_came_late_makes_two_patients_one(settings: Settings) -> None:
+    """She was there by her number from elsewhere, and without it from the registry."""
+    async with both(settings) as between:
+        phn = f"CT{uid()}"
+        woman = _woman(phn)
+        *others, number = woman["enrollments"][0]["attributes"]
+        woman["enrollments"][0]["attributes"] = others
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+        own = await between.until(lambda: between.own(woman["trackedEntity"]))
+        elsewhere = {name: held for name, held in own.items() if name not in ("id", "text", "meta")}
+        elsewhere |= {"identifier": [{"system": PHN, "value": phn}]}  # of no profile: elsewhere knows none
+        stays = await between.record.create(elsewhere)
+        woman["enrollments"][0]["attributes"] = [*others, number]
+        assert (await between.registry.import_tracker({"trackedEntities": [woman]}))["status"] == "OK"
+
+        async def merged() -> bool:
+            found = await between.own(woman["trackedEntity"])
+            return found is not None and found["id"] == stays["id"]
+
+        await between.until(merged)
+        retired = await between.record.read("Patient", own["id"])
+        assert retired["active"] is False
+        assert retired["link"][0]["other"]["reference"].endswith(stays["id"])
+        assert await between.record.search("Observation", {"subject": f"Patient/{stays['id']}"})
+        assert not await between.record.search("Observation", {"subject": f"Patient/{own['id']}"})
