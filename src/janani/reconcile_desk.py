@@ -53,6 +53,8 @@ def told(found: dict[str, Any], out: Console, seconds: float) -> None:
     """Says what was found. Raises NotReconciled when the two sides differ."""
     speed = f" ({found['people'] / seconds:.0f} people/s)" if seconds else ""
     at = found["finished_at"]
+    if found.get("compared_by") == "resources":
+        out.print(f"{found['target']} knows no digests of what was sent: every resource was read, which takes longer.")
     if found["equal"] == found["people"] and not found["only_in_record"]:
         out.print(f"All {found['people']} people agree with {found['target']} at {at}{speed}.")
         return
