@@ -29,7 +29,7 @@ class Fault:
 
 def instant(when: datetime) -> str:
     """`when` as `yyyy-MM-dd'T'HH:mm:ss.SSS'Z'`."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def time_fault(request_time: str | None, now: datetime) -> list[Fault]:
@@ -38,7 +38,7 @@ def time_fault(request_time: str | None, now: datetime) -> list[Fault]:
     if request_time is None or not _TIME.fullmatch(request_time):
         return fault
     try:
-        sent = datetime.strptime(request_time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        sent = datetime.fromisoformat(request_time)
     except ValueError:
         return fault
     return [] if abs(now - sent) < LEEWAY else fault
