@@ -117,4 +117,6 @@ def _away(error: PhnError) -> Away | LoginNeeded:
         return LoginNeeded("midwife")
     if error.status in (409, 412, 422) and error.text:
         return Away(error.text)
+    if error.status == 0:  # the registry itself, through which the number service is reached
+        return Away(_("The registry does not answer just now. What you typed is kept. Please try again in a minute."))
     return Away(_("The number service does not answer just now. What you typed is kept. Please try again in a minute."))

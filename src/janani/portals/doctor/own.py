@@ -1,0 +1,88 @@
+"""What a doctor added himself, and how it is taken back: entered in error, with his reason. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from janani.portals.chart.definition import Definition
+from janani.portals.chart.view import codes, local_day, value_of
+
+Json = dict[str, Any]
+_MISTAKEN = "entered-in-error"
+KINDS = ("Observation", "Condition", "MedicationStatement", "Appointment")
+
+
+class Own(Struct, frozen=True):
+    """Something that this doctor added and can take back. `version` is what taking it back must name."""
+
+    kind: str
+    id: str
+    version: str
+    says: str
+    day: str
+
+
+def own(resources: list[Json], definition: Definition, user: str, now: datetime) -> list[Own]:
+    """What `user` (his Practitioner) added with this portal's form, the newest first. Pure.
+
+    The Encounter says who sent the form; everything of the form carries the form's identifier.
+    """
+    forms = {
+        _form(one, definition)
+        for one in resources
+        if one["resourceType"] == "Encounter"
+        and any(each.get("individual", {}).get("reference") == user for each in one.get("participant", []))
+    } - {""}
+    found = [one for one in resources if one["resourceType"] in KINDS and _form(one, definition) in forms]
+    standing = [one for one in found if not _is_mistaken(one)]
+    newest_first = sorted(standing, key=lambda one: str(one["meta"].get("lastUpdated", "")), reverse=True)
+    return [
+        Own(one["resourceType"], one["id"], one["meta"]["versionId"], _says(one), _day(one, now))
+        for one in newest_first
+    ]
+
+
+def mistaken(resource: Json, definition: Definition, reason: str, user: str, now: datetime) -> Json:
+    """`resource` as entered in error, with the reason in the author's name. Pure."""
+    said = {"authorReference": {"reference": user}, "time": now.isoformat(timespec="seconds"), "text": reason}
+    if resource["resourceType"] == "Appointment":  # has no notes
+        return resource | {"status": _MISTAKEN, "comment": reason}
+    # The national profiles fix the status of what stands (`final`), so what does not stand no longer claims them.
+    meta = {key: value for key, value in resource["meta"].items() if key != "profile"}
+    changed = resource | {"meta": meta, "note": [*resource.get("note", []), said]}
+    if resource["resourceType"] != "Condition":
+        return changed | {"status": _MISTAKEN}
+    changed.pop("clinicalStatus", None)  # R4 Condition, con-5
+    system = definition.diagnosis.verification_status
+    return changed | {"verificationStatus": {"coding": [{"system": system, "code": _MISTAKEN}]}}
+
+
+def _form(one: Json, definition: Definition) -> str:
+    given = one.get("identifier", [])
+    values = (each.get("value", "") for each in given if each.get("system") == definition.form_system)
+    return str(next(values, "")).partition("_")[0]
+
+
+def _is_mistaken(one: Json) -> bool:
+    return one.get("status") == _MISTAKEN or _MISTAKEN in codes(one.get("verificationStatus"))
+
+
+def _says(one: Json) -> str:
+    kind = one["resourceType"]
+    if kind == "Appointment":
+        return _text(next(iter(one.get("serviceType", [])), None))
+    if kind == "MedicationStatement":
+        dose = (one.get("dosage") or [{}])[0].get("text", "")
+        return ", ".join(filter(None, [_text(one.get("medicationCodeableConcept")), dose]))
+    return ": ".join(filter(None, [_text(one.get("code")), value_of(one) if kind == "Observation" else ""]))
+
+
+def _day(one: Json, now: datetime) -> str:
+    at = one.get("start") or one.get("effectiveDateTime") or one.get("recordedDate")
+    return str(local_day(at, now.tzinfo) or "")
+
+
+def _text(concept: Json | None) -> str:
+    found = concept or {}
+    return str(found.get("text") or next((one.get("display", "") for one in found.get("coding", [])), ""))
