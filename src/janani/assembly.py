@@ -67,7 +67,7 @@ def _spare_the_collector() -> None:
     """What was made at the start stays; looking at it again and again took a sixth of the record's time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(50_000, 10, 10)
 
 
 def first(error: BaseException) -> BaseException:
