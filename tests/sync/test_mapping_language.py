@@ -31,6 +31,7 @@ STRUCTS = {
     "`provenance`": table.ProvenanceTemplate,
     "`provenance.enterer`, `provenance.assembler`": table.AgentTemplate,
     "`referrals[]`": table.ReferralTemplate,
+    "`focus`": table.FocusTemplate,
     "`observations[]`": table.ObservationRow,
     "`panels[]`": table.PanelRow,
     "`panels[].components[]`": table.ComponentRow,

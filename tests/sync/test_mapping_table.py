@@ -50,6 +50,10 @@ def copy(tmp_path: Path) -> Path:
         ("values: {Female: female", "values: {Femal: female", "no option 'Femal'; did you mean 'Female'?"),
         ("  - stage: referral\n", "  - stage: referal\n", "did you mean 'referral'?"),
         ('opens: "08:00"', 'opens: "8 am"', "is no time of day"),
+        ("repeats: [ANC_LIE_2,", "repeats: [ANC_LIE_4,", "did you mean 'ANC_LIE_3'?"),
+        ("ANC_LIE, repeats: [ANC_LIE_2,", "ANC_LIE, repeats: [ANC_FOETAL_HEART_RATE_2,", "is INTEGER_POSITIVE without"),
+        ("repeats: [ANC_LIE_2,", "repeats: [ANC_LIE, ANC_LIE_2,", "repeats 3 times, and `focus` has 2 names"),
+        ("{name: edd,", "{name: edd, repeats: [ANC_LIE_2],", "only a row with `element` repeats"),
     ],
 )
 def test_a_mistake_names_its_line(copy: Path, old: str, new: str, words: str) -> None:

@@ -5,10 +5,15 @@ import json
 import pytest
 
 from janani.kernel.ids import is_uid
+from janani.record.validation import Validator
+from janani.sync.back.event import sentence
+from janani.sync.mapping.back import compile_back
 from janani.sync.mapping.coverage import coverage
 from janani.sync.mapping.table import codes
-from sync.test_reference_defects import MAPPER, made, of
+from sync import sample
+from sync.test_reference_defects import ELEMENTS, MAPPER, made, of
 
+BACK = compile_back(MAPPER.programme)
 PACKAGE = json.loads((MAPPER.programme.folder / "metadata.json").read_bytes())
 LOINC = {
     "height": "8302-2", "weight": "29463-7", "bmi": "39156-5", "blood group": "882-1", "haemoglobin": "718-7",
@@ -85,3 +90,59 @@ def test_the_batch_of_a_dose_is_its_lot() -> None:
 def test_violence_at_home_stays_in_the_registry() -> None:
     """§8.2 and §8.3: others read her record with her."""
     assert made(of("visit", {"ANC_VIOLENCE_SCREEN": "YES"}), "Observation") == []
+
+
+TWINS = {
+    "ANC_FOETUSES": "2", "ANC_FOETAL_HEART_RATE": "140", "ANC_FOETAL_HEART_RATE_2": "152", "ANC_LIE_2": "TRANSVERSE",
+    "ANC_PRESENTATION": "CEPHALIC", "ANC_PRESENTATION_2": "BREECH", "ANC_FOETAL_HEART_SOUNDS_2": "true",
+}  # fmt: skip
+"""A visit of a woman with twins."""
+
+
+def test_each_of_twins_has_observations_of_its_own() -> None:
+    """§8.3: the second is named, the first is as it would be alone."""
+    twins, alone = made(of("visit", TWINS), "Observation"), made(of("visit", {"ANC_FOETAL_HEART_RATE": "140"}))
+    first, second = (one for one in twins if one["code"]["coding"][0]["code"] == "55283-6")
+    assert first in alone
+    assert second["valueQuantity"]["value"] == 152
+    assert second["code"] == first["code"]
+    assert second["focus"] == [
+        {
+            "type": "BodyStructure",
+            "identifier": {"system": MAPPER.table.focus.system, "value": f"{sample.ENROLLMENT}-2"},
+            "display": "Second foetus",
+        }
+    ]
+    assert sum("focus" in one for one in twins) == 4
+
+
+def test_what_is_said_of_twins_conforms() -> None:
+    """§8.3 with the record's validator."""
+    validator = Validator.load(MAPPER.programme.folder / "nehr")
+    for one in made(of("visit", TWINS)):
+        assert [issue for issue in validator.validate(one) if issue.severity in ("error", "fatal")] == []
+
+
+def test_the_same_row_reads_each_of_twins_back() -> None:
+    """A doctor's Observation has no identifier of ours: its focus says of which foetus it is."""
+    found = {}
+    for one in made(of("visit", TWINS), "Observation"):
+        one.pop("identifier")
+        found |= {value.uid: value.text for value in BACK.read(one, "visit")}
+    assert found == {ELEMENTS[code]: text for code, text in TWINS.items()}
+
+
+@pytest.mark.parametrize(
+    "focus", [[{"reference": "BodyStructure/1"}], [{"identifier": {"value": "x-2"}}], [{}, {}], "?", [None]]
+)
+def test_a_foetus_that_is_not_ours_is_not_taken_for_one(focus: object) -> None:
+    """A guess would write a value into the wrong data element."""
+    [one] = made(of("visit", {"ANC_FOETAL_HEART_RATE_2": "152"}), "Observation")
+    one |= {"identifier": [], "focus": focus}
+    assert BACK.read(one, "visit") == []
+
+
+def test_what_a_note_says_of_a_foetus_names_it() -> None:
+    """What no row reads comes back in words."""
+    [one] = made(of("visit", {"ANC_FOETAL_HEART_RATE_2": "152"}), "Observation")
+    assert sentence(one) == "Fetal Heart rate, Second foetus: 152 per minute"

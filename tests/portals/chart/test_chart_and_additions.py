@@ -8,7 +8,7 @@ import pytest
 from janani import programmes
 from janani.portals.chart.definition import Definition, definition
 from janani.portals.chart.svg import HEIGHT, WIDTH, draw
-from janani.portals.chart.view import View, value_of, view
+from janani.portals.chart.view import View, newest, value_of, view
 from janani.portals.doctor.additions import Additions, bundle, read
 from janani.record.validation import Validator
 
@@ -78,6 +78,17 @@ def test_a_pressure_is_two_lines_of_a_chart_and_one_fact(chart: Definition) -> N
         ("Diastolic", [74, 94]),
     ]
     assert [fact.value for fact in her.newest] == ["144/94 mmHg"]
+
+
+def test_a_value_of_another_foetus_says_so_and_hides_no_one_elses(chart: Definition) -> None:
+    rate = {"code": {"coding": [{"code": "55283-6"}]}, "effectiveDateTime": "2026-10-01"}
+    first = rate | {"valueQuantity": {"value": 140, "unit": "/min"}}
+    second = rate | {"valueQuantity": {"value": 152, "unit": "/min"}, "focus": [{"display": "Second foetus"}]}
+    found = newest([first, second], chart.mother)
+    assert [(fact.label, fact.value) for fact in found] == [
+        ("Baby's heart beats a minute", "140 /min"),
+        ("Baby's heart beats a minute (Second foetus)", "152 /min"),
+    ]
 
 
 def test_every_point_of_a_drawing_is_inside_its_box(chart: Definition) -> None:

@@ -168,10 +168,19 @@ def name_of(patient: Json) -> str:
 
 
 def newest(observations: list[Json], wanted: Iterable[Shown]) -> list[Fact]:
-    """The newest value of each observation asked for; `observations` are in order of time."""
-    last = {code: one for one in observations for code in codes(one.get("code"))}
-    found = [(each, last[each.code]) for each in wanted if each.code in last]
-    return [Fact(each.label, value_of(one), _day(one)) for each, one in found]
+    """The newest value of each observation asked for, of each foetus; `observations` are in order of time."""
+    last = {(code, focus_of(one)): one for one in observations for code in codes(one.get("code"))}
+    found = [(each, last[key]) for each in wanted for key in sorted(last) if key[0] == each.code]
+    return [Fact(_about(each.label, one), value_of(one), _day(one)) for each, one in found]
+
+
+def focus_of(one: Json) -> str:
+    """What an Observation is about when it is not the woman or her only foetus: `Second foetus`."""
+    return ", ".join(str(each.get("display") or each.get("reference") or "?") for each in one.get("focus", []))
+
+
+def _about(label: str, one: Json) -> str:
+    return f"{label} ({focus})" if (focus := focus_of(one)) else label
 
 
 def value_of(one: Json) -> str:
@@ -268,7 +277,9 @@ def _chart(each: ChartDefinition, observations: list[Json], last_period: date | 
         points = [
             Point((on - last_period).days / 7, value, on)
             for one in observations
-            if line.code in codes(one.get("code")) and (value := _line_value(one, line)) is not None
+            if not focus_of(one)
+            and line.code in codes(one.get("code"))
+            and (value := _line_value(one, line)) is not None
             if (on := _day(one)) is not None and last_period is not None and 0 <= (on - last_period).days <= longest * 7
         ]
         if points:
@@ -371,7 +382,7 @@ def _visits(
 def _observed(one: Json, value: str, definition: Definition) -> Fact:
     """An observation by the programme's word for it, a date as a date."""
     known = next((definition.words[code] for code in codes(one.get("code")) if code in definition.words), "")
-    return Fact(known or _text(one.get("code")), value, day(one.get("valueDateTime")))
+    return Fact(_about(known or _text(one.get("code")), one), value, day(one.get("valueDateTime")))
 
 
 def _identifier(patient: Json, system: str) -> str:

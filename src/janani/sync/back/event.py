@@ -113,6 +113,8 @@ def sentence(resource: Json) -> str:
             return value
         if not value:
             return ""
+        about = (str(one.get("display", "")) for one in resource.get("focus") or () if isinstance(one, dict))
+        name = ", ".join(filter(None, [name, *about]))
     elif kind == "Condition":
         state = _code(resource.get("clinicalStatus"))
         value = state if state not in ("", "active") else ""

@@ -5,7 +5,7 @@
 
 A resource is known by our own identifier (`{event}-{data element}`), else by any coding that a row has. Where several
 rows have the same code, its words and the stage decide; where they can't, nothing is read: a guess would write a
-value into the wrong data element.
+value into the wrong data element. Of several foetuses, `focus` says which.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -64,14 +64,15 @@ class Back:
         stages, zone = programme.registry.stages, ZoneInfo(table.zone)
         rows = clinical_rows(table, catalogue, stages, zone)
         self._values = table.identifiers["value"]
+        self._focuses = table.focus.system if table.focus else ""
         self._person = PersonBack(programme, table, catalogue)
         self._visits = VisitBack(table, catalogue, stages)
         self._named: dict[tuple[str, str], Row] = {(kind, row.name): row for row in rows for kind in row.kinds}
-        self._coded: dict[tuple[str, str, str], list[Row]] = {}
+        self._coded: dict[tuple[str, str, str, str], list[Row]] = {}
         for row in rows:
             for kind in row.kinds:
                 for system, code in row.codes:
-                    self._coded.setdefault((kind, system, code), []).append(row)
+                    self._coded.setdefault((kind, row.focus, system, code), []).append(row)
         self.one_way: list[OneWay] = [
             OneWay(*one) for one in (*_lost(rows), *self._person.one_way, *self._visits.one_way)
         ]
@@ -100,7 +101,7 @@ class Back:
 
     def shared_codes(self) -> Iterator[tuple[str, list[str]]]:
         """(code, fields) of every code that several rows have: without our identifier, words or stage must decide."""
-        for (_, system, code), rows in self._coded.items():
+        for (*_, system, code), rows in self._coded.items():
             if len(rows) > 1:
                 yield f"{system}|{code}", [row.field for row in rows]
 
@@ -110,7 +111,7 @@ class Back:
                 return self._named.get((kind, str(one.get("value", "")).partition("-")[2]))
         concept = resource.get("medicationCodeableConcept" if kind.startswith("Medication") else "code")
         concept = resource.get("vaccineCode") if kind == "Immunization" else concept
-        found = self._candidates(kind, codings(concept))
+        found = self._candidates(kind, self._focus(resource), codings(concept))
         narrowers: tuple[Callable[[Row], bool], ...] = (
             lambda row: bool(row.words & said(concept)),
             lambda row: stage in row.stages,
@@ -122,11 +123,23 @@ class Back:
             refuse(found[0].field, "several rows have this code: " + ", ".join(row.field for row in found))
         return found[0] if len(found) == 1 else None
 
-    def _candidates(self, kind: str, given: Iterable[tuple[str, str]]) -> list[Row]:
+    def _focus(self, resource: Json) -> str:
+        """Which of several an Observation is about, as a row's `focus`; "?", which no row has, when none says it."""
+        focuses = resource.get("focus")
+        if not focuses:
+            return ""
+        only = focuses[0] if isinstance(focuses, list) and len(focuses) == 1 else None
+        known = only.get("identifier") if isinstance(only, dict) else None
+        if not isinstance(known, dict) or known.get("system") != self._focuses:
+            return "?"
+        number = str(known.get("value", "")).rpartition("-")[2]
+        return "" if number == "1" else number
+
+    def _candidates(self, kind: str, focus: str, given: Iterable[tuple[str, str]]) -> list[Row]:
         """The rows that have most of the codings, in the table's order; a kind without codes has all its rows."""
         counted: dict[int, tuple[int, Row]] = {}
         for system, code in (*given, ("", "")):
-            for row in self._coded.get((kind, system, code), ()):
+            for row in self._coded.get((kind, focus, system, code), ()):
                 counted[id(row)] = (counted.get(id(row), (0, row))[0] + 1, row)
         most = max((count for count, _ in counted.values()), default=0)
         return [row for count, row in counted.values() if count == most]

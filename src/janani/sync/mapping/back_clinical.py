@@ -21,6 +21,7 @@ from janani.sync.mapping.table import (
     Table,
     as_observation,
     codes,
+    repeated,
 )
 from janani.sync.mapping.values import Json, Unfit
 
@@ -44,6 +45,7 @@ class Row(Struct, frozen=True):
         stages: roles of the stages that have its data elements.
         read: the texts in a resource; what can't be read is told to `refuse`.
         lost: (reason, texts) of what does not come back.
+        focus: what it is about when not the woman or her only foetus: 2 for the second; else "".
     """
 
     label: str
@@ -55,13 +57,14 @@ class Row(Struct, frozen=True):
     stages: frozenset[str]
     read: Callable[[Json, Callable[[str, str], None]], Found]
     lost: tuple[Lost, ...] = ()
+    focus: str = ""
 
 
 def clinical_rows(table: Table, catalogue: Catalogue, stages: Mapping[str, str], zone: tzinfo) -> list[Row]:
     """Every clinical row of the table backwards, in the table's order. `stages` is {role: UID}."""
     rows = _Rows(table, catalogue, stages, zone)
     return [
-        *(rows.observation(row) for row in table.observations),
+        *(rows.observation(row, number) for each in table.observations for number, row in repeated(each)),
         *(row for panel in table.panels for row in rows.panel(panel)),
         *(rows.condition(row) for row in table.conditions),
         *(rows.medicine(row) for row in table.medicines),
@@ -76,7 +79,7 @@ class _Rows:
     def __init__(self, table: Table, catalogue: Catalogue, stages: Mapping[str, str], zone: tzinfo) -> None:
         self._table, self._catalogue, self._stages, self._zone = table, catalogue, stages, zone
 
-    def observation(self, row: ObservationRow) -> Row:
+    def observation(self, row: ObservationRow, number: str) -> Row:
         if row.name:
             reason = f"worked out from {row.source}" if row.source else "says only that there was such an event"
             return Row(
@@ -92,7 +95,8 @@ class _Rows:
             )
         field = self._catalogue.elements[row.element]
         read = (lambda _: "true") if row.constant else reading.reader(row, field, self._table, self._zone)
-        return self._row("observations", row, field, ("Observation",), _final(read), tuple(self._lost(row, field)))
+        found = self._row("observations", row, field, ("Observation",), _final(read), tuple(self._lost(row, field)))
+        return msgspec.structs.replace(found, focus=number)
 
     def _lost(self, row: ObservationRow, field: Field) -> Iterator[Lost]:
         if row.constant:

@@ -23,6 +23,7 @@ from janani.sync.mapping.table import (
     Table,
     as_observation,
     codes,
+    repeated,
 )
 from janani.sync.mapping.template import Hole, Splice, expression
 from janani.sync.mapping.values import Json, coding, concept
@@ -118,7 +119,7 @@ class _Rows:
     def pieces(self) -> Iterator[Piece]:
         """Every row, in the table's order."""
         table = self._table
-        yield from (self._observation(row) for row in table.observations)
+        yield from (self._observation(row, number) for each in table.observations for number, row in repeated(each))
         yield from (self._panel(row) for row in table.panels)
         yield from (self._condition(row) for row in table.conditions)
         yield from (self._medicine(row) for row in table.medicines)
@@ -134,11 +135,13 @@ class _Rows:
         define = f"def {function}(e, text):\n{body}"
         return Piece(kind, uid, row.element, function, define, (uid,))
 
-    def _observation(self, row: ObservationRow) -> Piece:
+    def _observation(self, row: ObservationRow, number: str) -> Piece:
         profile = row.profile or self._table.observation_profile
         resource = self._observed(profile, row.category, self._concept(row.code, row.text)) | self._value(row)
         if row.interpretation:
             resource["interpretation"] = [self._concept(row.interpretation)]
+        if number:
+            resource["focus"] = [self._focus(number)]
         body = f"    return {expression(resource)}\n"
         if not row.name:
             return self._element("Observation", row, body)
@@ -149,6 +152,16 @@ class _Rows:
         unless = f"    if {self._elements[row.unless].uid!r} in e.values:\n        return None\n" if row.unless else ""
         define = f"def {function}(e, text):\n{unless}    text = days_later(text, {row.days})\n{body}"
         return Piece("Observation", row.name, row.name, function, define, (self._elements[row.source].uid,))
+
+    def _focus(self, number: str) -> Json:
+        focus = self._table.focus
+        assert focus  # checked before start
+        value = Hole(f'quoted(e.enrollment + "-{number}")')
+        return {
+            "type": focus.resource,
+            "identifier": {"system": focus.system, "value": value},
+            "display": focus.names[int(number) - 2],
+        }
 
     def _observed(self, profile: str, category: str, code: Json) -> Json:
         return {

@@ -42,6 +42,7 @@ def uses(table: Table) -> Iterator[Use]:
         for key, code in (("element", row.element), ("from", row.source), ("unless", row.unless)):
             if code:
                 yield Use(f"$.observations[{number}].{key}", code)
+        yield from (Use(f"$.observations[{number}].repeats[{part}]", code) for part, code in enumerate(row.repeats))
     for number, panel in enumerate(table.panels):
         for part, component in enumerate(panel.components):
             yield Use(f"$.panels[{number}].components[{part}].element", component.element)

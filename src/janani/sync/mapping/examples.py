@@ -115,6 +115,8 @@ def _places(table: Table, catalogue: Catalogue) -> dict[str, str]:
             place = f"$.{section}[{number}]"
             name = getattr(row, "name", "") or catalogue.elements[row.element].uid
             found |= {name: place, row.element: place}
+            for code in getattr(row, "repeats", ()):
+                found |= {catalogue.elements[code].uid: place, code: place}
     for number, panel in enumerate(table.panels):
         found[panel.name] = f"$.panels[{number}]"
         found |= {one.element: f"$.panels[{number}]" for one in panel.components}

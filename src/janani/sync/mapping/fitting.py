@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from janani.programmes import nearest
-from janani.sync.mapping.table import Catalogue, Choice, Field, ObservationRow, Table, as_observation
+from janani.sync.mapping.table import Catalogue, Choice, Field, ObservationRow, Table, as_observation, repeated
 
 Fault = tuple[str, str]
 _INTEGERS = {"INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE"}
@@ -20,7 +20,9 @@ KINDS = {
 def type_faults(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
     """(place, what is wrong) of rows that name a known field of the wrong type; unknown fields are not looked at."""
     for number, row in enumerate(table.observations):
-        yield from _observation(f"$.observations[{number}]", row, table, catalogue)
+        yield from _repeats(f"$.observations[{number}].repeats", row, table)
+        for _, each in repeated(row):
+            yield from _observation(f"$.observations[{number}]", each, table, catalogue)
     wanted: list[tuple[str, str, set[str]]] = []
     for number, panel in enumerate(table.panels):
         for part, component in enumerate(panel.components):
@@ -90,6 +92,14 @@ def _observation(place: str, row: ObservationRow, table: Table, catalogue: Catal
             yield f"{place}.value", f"{found.code} is {found.value_type}; {row.value!r} expects {expected}"
     elif not row.constant:
         yield from _mapped(f"{place}.value", row, found, table)
+
+
+def _repeats(place: str, row: ObservationRow, table: Table) -> Iterator[Fault]:
+    if row.repeats and not row.element:
+        yield place, "only a row with `element` repeats"
+    names = table.focus.names if table.focus else []
+    if len(row.repeats) > len(names):
+        yield place, f"repeats {len(row.repeats)} times, and `focus` has {len(names)} names"
 
 
 def _mapped(place: str, row: ObservationRow, found: Field, table: Table) -> Iterator[Fault]:

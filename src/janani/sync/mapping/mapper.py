@@ -129,7 +129,7 @@ class _Mapping:
     def __init__(self, mapper: Mapper, person: Person, known: Shared) -> None:
         self.mapper, self.person, self.known, self.context = mapper, person, known, known.context
         self.made, self.names = mapper.made, known.names
-        self.uid = person.trackedEntity
+        self.uid, self.enrollment = person.trackedEntity, ""  # of which the events are, on the way
         self.left_out: list[LeftOut] = []
         self.shared: dict[str, Entry] = {one.key: one for one in known.device}
         self.own: dict[str, Entry] = {}
@@ -168,7 +168,7 @@ class _Mapping:
         if not uid:
             self._leave(self.uid, "enrollment", "it has no UID")
             return
-        unit = enrollment.orgUnit or owner
+        self.enrollment, unit = uid, enrollment.orgUnit or owner
         own = _texts(enrollment.attributes, {})
         number = values.words((own or person).get(self.mapper.registration_number, ""))
         organization = self._unit(unit)[0]
@@ -284,6 +284,7 @@ class _Mapping:
         return Visit(
             uid=uid,
             stage=event.programStage or "",
+            enrollment=self.enrollment,
             values={
                 one.dataElement: one.value for one in event.dataValues or () if one.value and type(one.value) is str
             },

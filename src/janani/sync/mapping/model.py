@@ -216,7 +216,7 @@ class Visit(Struct, gc=False):
     """An event on its way: JSON texts that its resources share.
 
     Attributes:
-        uid, stage, values: as DHIS2 keeps them.
+        uid, stage, enrollment, values: as DHIS2 keeps them.
         subject, encounter, performer, effective, recorded: JSON texts; `recorder` may be "".
         observed, diagnosed, stated: members with a comma before each, of Observation, of Condition and
             AllergyIntolerance, and of MedicationStatement.
@@ -224,6 +224,7 @@ class Visit(Struct, gc=False):
 
     uid: str
     stage: str
+    enrollment: str
     values: dict[str, str]
     subject: str
     encounter: str

@@ -66,7 +66,7 @@ def _person(table: Table) -> Iterator[Line]:
 
 def _source(row: ObservationRow) -> str:
     if not row.name:
-        return row.element
+        return ", ".join([row.element, *row.repeats])
     if not row.source:
         return f"({row.name}, in {row.stage})"
     return f"({row.name}: {row.source}" + (f" + {row.days} days" if row.days else "") + ")"

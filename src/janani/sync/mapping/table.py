@@ -3,6 +3,7 @@
 The file's own comments say what each key means.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -162,6 +163,7 @@ class ObservationRow(Strict, frozen=True):
     code: str | list[str]
     category: str
     element: str = ""
+    repeats: list[str] = []
     name: str = ""
     source: str = field(name="from", default="")
     days: int = 0
@@ -175,6 +177,21 @@ class ObservationRow(Strict, frozen=True):
     decimals: int = 0
     profile: str = ""
     interpretation: str = ""
+
+
+class FocusTemplate(Strict, frozen=True):
+    """What an Observation of a repeated element is about; `names` are of the second and those after it."""
+
+    resource: str
+    system: str
+    names: list[str]
+
+
+def repeated(row: ObservationRow) -> Iterator[tuple[str, ObservationRow]]:
+    """(number, row) of the row itself, whose number is "", and of each element that repeats it: 2, 3, …"""
+    yield "", row
+    for number, element in enumerate(row.repeats, 2):
+        yield str(number), msgspec.structs.replace(row, element=element, repeats=[])
 
 
 class ComponentRow(Strict, frozen=True):
@@ -264,6 +281,7 @@ class Table(Strict, frozen=True, kw_only=True):
     appointment: AppointmentTemplate
     provenance: ProvenanceTemplate | None = None
     referrals: list[ReferralTemplate] = []
+    focus: FocusTemplate | None = None
     observation_profile: str = ""
     observations: list[ObservationRow] = []
     panels: list[PanelRow] = []
