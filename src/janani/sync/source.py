@@ -54,7 +54,12 @@ class Source:
 
     async def everybody(self, program: str, page: int) -> AsyncIterator[dict[str, Any]]:
         """All tracked entities of a programme, whole, in the order of their registration. Raises Dhis2Error."""
-        query = {"program": program, "orgUnitMode": "ACCESSIBLE", "fields": "*", "order": "createdAt:asc,trackedEntity:asc"}
+        query = {
+            "program": program,
+            "orgUnitMode": "ACCESSIBLE",
+            "fields": "*",
+            "order": "createdAt:asc,trackedEntity:asc",
+        }
         async for person in self._registry.tracked_entities(query | {"pageSize": str(page)}):
             seen = self._seen(person)
             if seen is not None:
