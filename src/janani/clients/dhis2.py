@@ -6,6 +6,7 @@ every object carries its UID and the strategy is CREATE_AND_UPDATE).
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from msgspec import Struct
 
 Parameters = Mapping[str, str]
 _AWAY = {408, 425, 429, 500, 502, 503, 504}
-_MAX_PAGES = 10_000
 Kind = TypeVar("Kind")
 
 
@@ -188,7 +188,7 @@ class Dhis2Client:
 
     async def _pages(self, path: str, key: str, parameters: Parameters) -> AsyncIterator[dict[str, Any]]:
         size = int(parameters.get("pageSize", 50))
-        for number in range(1, _MAX_PAGES):
+        for number in count(1):
             found = await self.get(path, {**parameters, "page": str(number), "pageSize": str(size)})
             page = found.get(key) or found.get("instances") or []
             for one in page:

@@ -24,7 +24,6 @@ Resource = dict[str, Any]
 Parameters = Mapping[str, str] | Sequence[tuple[str, str]]
 Token = Callable[[], Awaitable[str]]
 _AWAY = {408, 425, 429, 500, 502, 503, 504}
-_MAX_PAGES = 1000
 
 
 class Issue(Struct, frozen=True):
@@ -81,26 +80,25 @@ class FhirClient:
 
     async def each(self, path: str, parameters: Parameters = ()) -> AsyncIterator[Resource]:
         """The resources of the searchset at `path` (below the base), page by page."""
-        bundle = await self._get(path, parameters)
-        for _ in range(_MAX_PAGES):
+        async for bundle in self._pages(path, parameters):
             for entry in bundle.get("entry", ()):
                 resource = entry.get("resource", {})
                 if resource.get("resourceType") != "OperationOutcome":
                     yield resource
-            following = next((link["url"] for link in bundle.get("link", ()) if link["relation"] == "next"), None)
-            if following is None:
-                return
-            bundle = await self._get(self._below_base(following))
 
     async def history(self, parameters: Parameters = ()) -> AsyncIterator[Resource]:
         """The entries of the whole server's history, newest first, of all pages (§http 3.1.0.13).
 
         An entry has `request`, `response` and, unless it is a deletion, `resource`.
         """
-        bundle = await self._get("/_history", parameters)
-        for _ in range(_MAX_PAGES):
+        async for bundle in self._pages("/_history", parameters):
             for entry in bundle.get("entry", ()):
                 yield entry
+
+    async def _pages(self, path: str, parameters: Parameters) -> AsyncIterator[Resource]:
+        bundle = await self._get(path, parameters)
+        while True:
+            yield bundle
             following = next((link["url"] for link in bundle.get("link", ()) if link["relation"] == "next"), None)
             if following is None:
                 return
