@@ -35,6 +35,7 @@ _SETTINGS = {
     "shared_buffers": "'64MB'",
     "max_connections": "80",
     "max_wal_size": "'512MB'",
+    "random_page_cost": "1.1",
     "wal_compression": "on",
     "jit": "off",
     "timezone": "'UTC'",
