@@ -24,6 +24,14 @@ where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
 order by r.key
 for update;
 
+-- name: share_resources(types, ids)
+-- The rows a bundle only refers to: they may not go meanwhile, but others may refer to them at the same time.
+select r.key, r.type, r.id, r.version, r.deleted, r.compartment
+from resource r
+where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
+order by r.key
+for share;
+
 -- name: bodies_of(keys)
 -- The JSON of locked resources as they are now.
 select r.key, v.body, v.sent

@@ -41,12 +41,17 @@ class Version(Struct):
 
 
 async def lock(
-    connection: asyncpg.Connection, types: Sequence[str], ids: Sequence[str]
+    connection: asyncpg.Connection, changing: Sequence[tuple[str, str]], reading: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Current]:
-    """The current state of those of the named resources that there are, locked until the transaction ends."""
-    if not types:
-        return {}
-    locked = [row async for row in queries.lock_resources(connection, types=types, ids=ids)]
+    """The current state of those of the named (type, id) that there are, until the transaction ends.
+
+    Those that are `changing` are locked for this transaction alone; those it is only `reading` stay as they are.
+    """
+    locked = []
+    for names, statement in ((changing, queries.lock_resources), (reading, queries.share_resources)):
+        if names:
+            rows = statement(connection, types=[name[0] for name in names], ids=[name[1] for name in names])
+            locked += [row async for row in rows]
     if not locked:
         return {}
     keys = [row["key"] for row in locked]

@@ -128,8 +128,11 @@ class Writer(Struct):
         return found
 
     async def _lock(self, wanted: Sequence[Change]) -> dict[Name, Current]:
-        names = [(change.type, change.id) for change in wanted if change.id and (change.found or not change.absent)]
-        found = await store.lock(self.connection, [name[0] for name in names], [name[1] for name in names])
+        there = [change for change in wanted if change.id and (change.found or not change.absent)]
+        changing = {(change.type, change.id) for change in there if change.method != "POST"}
+        # A conditional create that found its match changes nothing: many bundles do so with the same few at once.
+        reading = {(change.type, change.id) for change in there} - changing
+        found = await store.lock(self.connection, list(changing), list(reading))
         for current in found.values():
             if self.patient is not None and self.patient not in current.compartment:
                 raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {current.type}/{current.id} is not known")
