@@ -339,6 +339,32 @@ class TestReferral:
         assert states == {"proposal": "completed", "order": "active"}
         assert not mapped(visit({"la93qSXMNCI": "false"})).all("ServiceRequest")
 
+    def test_a_task_follows_each_referral_up(self, mapped: Any) -> None:
+        person = visit({"la93qSXMNCI": "true", "kLAB3XIylS8": "high"})
+        person["enrollments"][0]["events"].append(sample.event("Refer000001", "aQYZkIhWzeJ", self.values()))
+        bundle = mapped(person)
+        urls = {entry.full_url: entry.resource for entry in bundle.mapped.entries}
+        tasks = {urls[one["focus"]["reference"]]["intent"]: one for one in bundle.all("Task")}
+        need, order = tasks["proposal"], tasks["order"]
+        assert (need["status"], order["status"], order["priority"]) == ("completed", "requested", "urgent")
+        assert not {"owner", "priority"} & set(need)
+        assert urls[order["owner"]["reference"]]["resourceType"] == "Organization"
+        assert urls[order["location"]["reference"]]["resourceType"] == "Location"
+        assert urls[order["requester"]["reference"]]["resourceType"] in ("Practitioner", "Device")
+        request = urls[order["focus"]["reference"]]
+        same = ("encounter", "authoredOn")
+        assert [order[key] for key in same] == [request[key] for key in same]
+        assert (order["for"], order["identifier"]) == (request["subject"], request["identifier"])
+
+    def test_the_device_asks_when_nobody_is_known_to_have_and_then_the_task_still_fits(self, mapped: Any) -> None:
+        person = visit({"la93qSXMNCI": "true"})
+        for holder in (person, *person["enrollments"], *person["enrollments"][0]["events"]):
+            for key in ("createdBy", "updatedBy"):
+                holder.pop(key, None)
+        bundle = mapped(person)
+        urls = {entry.full_url: entry.resource for entry in bundle.mapped.entries}
+        assert urls[bundle.one("Task")["requester"]["reference"]]["resourceType"] == "Device"
+
 
 def test_every_reference_points_into_the_bundle_and_every_url_is_a_uuid(mapped: Any) -> None:
     bundle = mapped(sample.person())

@@ -252,4 +252,5 @@ def test_rows_that_can_not_be_inverted_say_so() -> None:
     whole = {one.field: one.reason for one in BACK.one_way if not one.texts}
     assert whole["edd"] == "worked out from ANC_LMP"
     assert "pregnancy" in whole
+    assert [one.row for one in BACK.one_way if "Task" in one.reason] == ["referrals: visit", "referrals: referral"]
     assert {one.field for one in BACK.one_way if one.texts == ("false",)} >= {"ANC_DIABETES", "ANC_RUBELLA"}

@@ -21,6 +21,7 @@ KINDS = [
     *("AllergyIntolerance", "Appointment", "Condition", "Device", "Encounter", "EpisodeOfCare", "Immunization"),
     *("Location", "MedicationStatement", "Observation", "Organization", "Patient", "Practitioner", "Provenance"),
     "ServiceRequest",
+    "Task",
 ]
 
 

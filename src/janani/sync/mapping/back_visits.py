@@ -93,6 +93,8 @@ class VisitBack:
     def _lost(self) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         for one in self._table.referrals:
             label = f"referrals: {one.stage}"
+            if one.task:
+                yield label, "", "the Task says nothing that its ServiceRequest does not", ()
             if one.when:
                 yield label, one.when, "nothing is written when false", ("false",)
                 for code in filter(None, [one.reason, *one.reason_texts, one.clinic]):

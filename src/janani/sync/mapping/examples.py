@@ -36,6 +36,7 @@ _SECTIONS = {
     "Appointment": "$.appointment",
     "Provenance": "$.provenance",
     "ServiceRequest": "$.referrals",
+    "Task": "$.referrals",
     "Device": "$.device",
     "Organization": "$.organization",
     "Location": "$.location",

@@ -237,7 +237,7 @@ class _Mapping:
         self._keep("Encounter", "event", uid, self._identified(body, uid), url)
         if status in self.mapper.clinical:
             self.made.clinical(visit, self._keeper(uid), self._leaver(uid))
-            self._refer(event, events, visit)
+            self._refer(event, events, visit, place)
         return url
 
     def _identified(self, body: str, uid: str) -> str:
@@ -259,16 +259,20 @@ class _Mapping:
     def _leaver(self, event: str) -> Any:
         return lambda field, unfit: self._leave(event, field, str(unfit))
 
-    def _refer(self, event: Event, events: list[Event], visit: Visit) -> None:
-        for stage, asks, answered_by, clinic, units, make in self.made.referrals:
+    def _refer(self, event: Event, events: list[Event], visit: Visit, place: str) -> None:
+        for stage, asks, answered_by, clinic, units, make, follow in self.made.referrals:
             if visit.stage != stage or (asks and visit.values.get(asks) != "true"):
                 continue
             to = self.known.unit_of_code.get(units.get(visit.values.get(clinic, ""), ""))
             later = answered_by and any(
                 one.programStage == answered_by and _when(one) >= _when(event) for one in events
             )
-            body = make(visit, '"completed"' if later else '"active"', self._unit(to)[0] if to else "")
-            self._keeper(visit.uid)("ServiceRequest", "referral", body)
+            receiver, keep = self._unit(to)[0] if to else "", self._keeper(visit.uid)
+            keep("ServiceRequest", "referral", make(visit, '"completed"' if later else '"active"', receiver))
+            if follow:
+                request = _reference(self.names.full_url("ServiceRequest", f"{visit.uid}-referral"))
+                state, device = '"completed"' if later else '"requested"', self.known.device_reference
+                keep("Task", "referral", follow(visit, state, request, receiver, place, device))
 
     def _of_event(self, event: Event, uid: str, url: str, owner: str) -> Visit:
         when = event.occurredAt or event.completedAt or event.createdAt

@@ -23,7 +23,8 @@ def lines(table: Table) -> Iterator[Line]:
     for request in table.referrals:
         named = [request.when, request.priority.element if request.priority else "", request.reason]
         named += [*request.reason_texts, request.clinic]
-        yield Line(", ".join(filter(None, named)), "ServiceRequest", _plain(request.code), f"in {request.stage}")
+        kinds = "ServiceRequest, Task" if request.task else "ServiceRequest"
+        yield Line(", ".join(filter(None, named)), kinds, _plain(request.code), f"in {request.stage}")
     for row in table.observations:
         yield Line(_source(row), "Observation", _plain(row.code), _value(row))
     for panel in table.panels:

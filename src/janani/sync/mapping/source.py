@@ -38,7 +38,7 @@ class Generated(Struct, frozen=True):
     appointment: Callable[..., str]
     provenance: Callable[..., str]
     clinical: Callable[..., None]
-    referrals: list[tuple[str, str, str, str, Mapping[str, str], Callable[..., str]]]
+    referrals: list[tuple[str, str, str, str, Mapping[str, str], Callable[..., str], Callable[..., str] | None]]
 
 
 def source(programme: Programme, table: Table, catalogue: Catalogue) -> str:

@@ -141,13 +141,14 @@ class ProvenanceTemplate(Strict, frozen=True):
 
 
 class ReferralTemplate(Strict, frozen=True):
-    """A ServiceRequest made of several elements of one event."""
+    """A ServiceRequest made of several elements of one event; with `task` (a profile) a Task follows it up."""
 
     stage: str
     profile: str
     intent: str
     code: str
     text: str
+    task: str = ""
     when: str = ""
     answered_by: str = ""
     priority: Choice | None = None

@@ -1,4 +1,4 @@
-"""Enrolments and events as the source of EpisodeOfCare, Encounter, Appointment and referral (ServiceRequest).
+"""Enrolments and events as the source of EpisodeOfCare, Encounter, Appointment and referral (ServiceRequest, Task).
 
 In the source `e` is the Visit (see model); arguments named like a reference are JSON texts.
 """
@@ -13,7 +13,9 @@ from janani.sync.mapping.table import Catalogue, ReferralTemplate, Table
 from janani.sync.mapping.template import Hole, Splice, constant, expression
 from janani.sync.mapping.values import Json, coding, concept
 
-_REFERRAL_COLUMNS = "stage, element that asks, stage that answers, element and units of the clinic, function"
+_REFERRAL_COLUMNS = (
+    "stage, element that asks, stage that answers, element and units of the clinic, request, task or None"
+)
 
 
 def visit_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) -> Iterator[str]:
@@ -27,11 +29,14 @@ def visit_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str]) 
     rows = []
     for number, template in enumerate(table.referrals):
         yield visits.referral(number, template)
+        if template.task:
+            yield visits.task(number, template)
         uid = catalogue.elements[template.when].uid if template.when else ""
         clinic = catalogue.elements[template.clinic].uid if template.clinic else ""
         answered_by = stages.get(template.answered_by, "")
-        rows.append((stages[template.stage], uid, answered_by, clinic, template.clinic_units, number))
-    lines = "".join(f"    (*{row[:-1]!r}, referral_{row[-1]}),\n" for row in rows)
+        made = f"referral_{number}, {f'task_{number}' if template.task else None}"
+        rows.append((stages[template.stage], uid, answered_by, clinic, template.clinic_units, made))
+    lines = "".join(f"    (*{row[:-1]!r}, {row[-1]}),\n" for row in rows)
     yield f"# {_REFERRAL_COLUMNS}\nREFERRALS = [\n{lines}]\n"
 
 
@@ -175,7 +180,7 @@ class _Visits:
             "reasonCode": Splice("reasons"),
             "performer": Splice("performer"),
         }
-        lines = ["priority = ''" if not template.priority else self._priority(template)]
+        lines = [self._priority(template)]
         lines += ["found = []"]
         if template.reason:
             lines += [f"found.append({self._option(template.reason)})"]
@@ -190,13 +195,37 @@ class _Visits:
         lines += [f"return {expression(resource)}"]
         return f"def referral_{number}(e, status, clinic):\n" + "".join(f"    {line}\n" for line in lines)
 
+    def task(self, number: int, template: ReferralTemplate) -> str:
+        """The Task that follows a referral up: whose it is, and whether it was answered. What it asks, `focus` says."""
+        resource = {
+            **profiled(template.task, self._table),
+            "resourceType": "Task",
+            "status": Hole("status"),
+            "intent": "order",
+            "focus": Hole("request"),
+            "for": Hole("e.subject"),
+            "encounter": Hole("e.encounter"),
+            "authoredOn": Hole("e.recorded"),
+            "requester": Hole("e.recorder or device"),
+            "location": Hole("place"),
+            "priority": Splice("priority"),
+            "owner": Splice("owner"),
+        }
+        return (
+            f"def task_{number}(e, status, request, clinic, place, device):\n"
+            f"    {self._priority(template)}\n"
+            "    owner = f',\"owner\":{clinic}' if clinic else ''\n"
+            f"    return {expression(resource)}\n"
+        )
+
     def _option(self, element: str) -> str:
         """The name of the option chosen for `element`, or ""."""
         field = self._elements[element]
         return f"{dict(field.options)!r}.get(e.values.get({field.uid!r}, ''), '')"
 
     def _priority(self, template: ReferralTemplate) -> str:
-        assert template.priority
+        if template.priority is None:
+            return "priority = ''"
         chosen = {option: f',"priority":"{said}"' for option, said in template.priority.values.items()}
         return f"priority = {chosen!r}.get(e.values.get({self._elements[template.priority.element].uid!r}), '')"
 
