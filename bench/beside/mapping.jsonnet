@@ -1,5 +1,6 @@
 // What by_hand.py gives, in Jsonnet. `given`: shared entries, rows, districts, and what Jsonnet has no functions for: full
-// URLs by "Type/value", the bundle's identifier, and the offset of the registry's zone.
+// URLs by "Type/value" (UUIDs of a namespace in bytes) and the offset of the registry's zone. Its digests are its own: of
+// the same content in the order of Jsonnet's names.
 local person = std.parseJson(std.extVar('person'));
 local given = GIVEN;
 local ips = 'http://fhir.health.gov.lk/ips/';
@@ -154,14 +155,18 @@ local creator = if given.provenance then [given.users[enrollment.createdBy.uid]]
 local shared = given.device + unit + creator
                + std.flatMap(function(event) given.units[event.orgUnit] + [given.users[event.updatedBy.uid]], events);
 local urls = [one.fullUrl for one in shared];
+local own = [patient, care]
+            + provenance('dhis2-enrollment', enrollment.enrollment, episode, enrollment.createdAt, user(enrollment.createdBy), owner)
+            + std.flatMap(of_event, events);
+// By which the sync knows what of hers changed, and of all together the bundle's name.
+local digest(text) = std.substr(std.sha256(text), 0, 24);
+local content = std.join('\n', [one.request.url + ' ' + digest(std.manifestJsonMinified(one.resource)) for one in own]);
 {
   resourceType: 'Bundle',
-  identifier: { system: 'urn:bench', value: given.identifier },
+  identifier: { system: 'urn:bench', value: person.trackedEntity + '-' + digest(content) },
   type: 'transaction',
   timestamp: instant(person.updatedAt),
-  entry: [patient]
+  entry: own[:1]
          + [shared[i] for i in std.range(0, std.length(shared) - 1) if !std.member(urls[:i], urls[i])]
-         + [care]
-         + provenance('dhis2-enrollment', enrollment.enrollment, episode, enrollment.createdAt, user(enrollment.createdBy), owner)
-         + std.flatMap(of_event, events),
+         + own[1:],
 }

@@ -64,18 +64,22 @@ def plan(
     under the strongest, is replaced by it: everything is sent again, to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
-    digests = {_place(entry): entry.digest for entry in own}
+    digests = {_place(entry.key): entry.digest for entry in own}
     known = {} if whole or second or before is None else before.digests
-    changed = [entry for entry in own if known.get(_place(entry)) != digests[_place(entry)]]
-    removed = sorted(set(before.digests if before else ()) - set(digests))
+    changed = [entry for entry in own if known.get(_place(entry.key)) != entry.digest] if known else own
+    removed = sorted(set(before.digests) - set(digests)) if before else []
     delivered = Delivered(mapped.patient, digests)
     if not changed and not removed:
         return Plan(mapped.person, mapped.timestamp, [], {}, delivered, [], bundle_system)
     same = second is not None or before is None or before.patient == mapped.patient
     patient = mapped.patient if same else mapped.patient_own
     sent = mapped.entries if len(changed) == len(own) else with_references(changed, mapped.entries)
-    content = [patient, *(f"{entry.key} {entry.digest}" for entry in sent), *removed]
-    entries = {entry.key: _request(entry, patient) for entry in sent}
+    content, entries = [patient], {}
+    for entry in sent:
+        key = entry.key
+        content.append(f"{key} {entry.digest}")
+        entries[key] = _request(entry, patient)
+    content += removed
     entries |= {key: _removal(key) for key in removed}
     if second is not None:
         content.append(f"Patient/{second['id']}")
@@ -86,7 +90,9 @@ def plan(
 
 def together(plans: Sequence[Plan]) -> bytes:
     """One transaction of all that `plans` send; what several share is in it once."""
-    entries = {key: entry for plan in plans for key, entry in plan.entries.items()}
+    entries = plans[0].entries
+    if len(plans) > 1:
+        entries = {key: entry for plan in plans for key, entry in plan.entries.items()}
     timestamp = max(plan.timestamp for plan in plans)
     name = plans[0].person if len(plans) == 1 else "people"
     content = [line for plan in plans for line in plan.content]
@@ -120,8 +126,8 @@ def digest(resource: Any) -> str:
     return digest_of(msgspec.json.encode(resource))
 
 
-def _place(entry: Entry) -> str:
-    return PATIENT if entry.key.startswith("Patient?") else entry.key
+def _place(key: str) -> str:
+    return PATIENT if key[:8] == "Patient?" else key
 
 
 def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
@@ -154,10 +160,11 @@ def _request(entry: Entry, patient: str, *, update: bool = False) -> bytes:
     key = entry.key
     if entry.shared and not update:
         kind, _, query = key.partition("?")
-        request = b'"POST","url":"%b","ifNoneExist":%b' % (kind.encode(), _encode(query))
+        request = b'"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query))
     else:
-        request = b'"PUT","url":%b' % _encode(patient if key.startswith("Patient?") else key)
-    return b'{"fullUrl":"%b","resource":%b,"request":{"method":%b}}' % (entry.full_url.encode(), entry.body, request)
+        request = b'"PUT","url":%b}}' % _encode(patient if key[:8] == "Patient?" else key)
+    start = f'{{"fullUrl":"{entry.full_url}","resource":'.encode()
+    return b"".join((start, entry.body, b',"request":{"method":', request))
 
 
 def _removal(key: str) -> bytes:
@@ -186,4 +193,4 @@ def _transaction(person: str, timestamp: str, entries: Sequence[bytes], content:
     }
     if timestamp:
         head["timestamp"] = timestamp
-    return _encode(head)[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+    return b"".join((_encode(head)[:-1], b',"entry":[', b",".join(entries), b"]}"))

@@ -12,6 +12,7 @@ from msgspec import Struct
 from janani.sync.mapping.table import Table
 from janani.sync.mapping.values import Json, Unfit, condition_on
 
+_SHA256 = hashlib.sha256()
 _VARIANT = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
 
 
@@ -76,13 +77,16 @@ class Entry(Struct, frozen=True, gc=False):
 
 def entry(key: str, full_url: str, body: str, *, shared: bool = False) -> Entry:
     """The entry of a resource's JSON text."""
-    held = body.encode()
-    return Entry(key, full_url, held, digest_of(held), shared)
+    held, made = body.encode(), _SHA256.copy()
+    made.update(held)
+    return Entry(key, full_url, held, made.hexdigest()[:24], shared)
 
 
 def digest_of(body: bytes) -> str:
     """A short digest of a resource's JSON."""
-    return hashlib.sha256(body).hexdigest()[:24]
+    made = _SHA256.copy()  # a quarter cheaper than making one anew
+    made.update(body)
+    return made.hexdigest()[:24]
 
 
 class NotMapped(Exception):
@@ -195,7 +199,7 @@ class Names:
     """Makes identifiers, keys and full URLs for the registry `system_id`."""
 
     def __init__(self, namespace: UUID, system_id: str) -> None:
-        self._start = namespace.bytes + f"{system_id}/".encode()
+        self._start = hashlib.sha1(namespace.bytes + f"{system_id}/".encode(), usedforsecurity=False)
 
     def entry(self, resource: Json, system: str, value: str, *, first: bool = True) -> Entry:
         """The shared entry of `resource` under the identifier `system|value`, its first (or last) one."""
@@ -208,7 +212,9 @@ class Names:
 
     def full_url(self, kind: str, value: str) -> str:
         """The `urn:uuid:` that always belongs to `value` of this registry: a version 5 UUID (RFC 9562 §5.5)."""
-        name = hashlib.sha1(self._start + f"{kind}/{value}".encode(), usedforsecurity=False).hexdigest()
+        made = self._start.copy()
+        made.update(f"{kind}/{value}".encode())
+        name = made.hexdigest()
         return f"urn:uuid:{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
 
 
