@@ -35,6 +35,18 @@ class Problem(Struct):
     changed: datetime | None = None
 
 
+class Referral(Struct, frozen=True):
+    """A ServiceRequest that nobody has answered yet. `version` is what the answer must name."""
+
+    id: str
+    version: str
+    to: str
+    reason: str
+    asked_by: str
+    day: date | None
+    urgent: bool = False
+
+
 class Visit(Struct):
     """An Encounter with what was observed in it."""
 
@@ -106,7 +118,7 @@ class View(Struct):
     immunisations: list[Fact]
     allergies: list[Fact]
     no_allergies: bool
-    referrals: list[Fact]
+    referrals: list[Referral]
     coming: list[Meeting]
     visits: list[Visit]
     charts: list[Chart]
@@ -151,7 +163,7 @@ def view(resources: list[Json], definition: Definition, programme: Programme, no
         ],
         allergies=[Fact(_text(one.get("code")), "") for one in allergies if one not in none_known],
         no_allergies=bool(none_known),
-        referrals=[_referral(one) for one in by_type.get("ServiceRequest", []) if one.get("status") == "active"],
+        referrals=_open_referrals(by_type.get("ServiceRequest", []), resources),
         coming=_coming(by_type.get("Appointment", []), places, now),
         visits=_visits(by_type.get("Encounter", []), observations, places, definition, now),
         charts=[
@@ -324,10 +336,25 @@ def _medicines(by_type: dict[str, list[Json]]) -> list[Fact]:
     return list(found.values())
 
 
-def _referral(one: Json) -> Fact:
+def _open_referrals(requests: list[Json], resources: list[Json]) -> list[Referral]:
+    """What waits for an answer: the urgent first, then the oldest."""
+    names = {f"Practitioner/{one['id']}": name_of(one) for one in resources if one["resourceType"] == "Practitioner"}
+    waiting = [_referral(one, names) for one in requests if one.get("status") == "active"]
+    return sorted(waiting, key=lambda one: (not one.urgent, one.day or date.max))
+
+
+def _referral(one: Json, names: dict[str, str]) -> Referral:
     to = next((each.get("display", "") for each in one.get("performer", [])), "")
-    reasons = "; ".join(filter(None, (each.get("text", "") for each in one.get("reasonCode", []))))
-    return Fact(to or _text(one.get("code")), reasons, day(one.get("occurrenceDateTime")))
+    asked = one.get("requester", {})
+    return Referral(
+        id=one["id"],
+        version=one.get("meta", {}).get("versionId", ""),
+        to=to or _text(one.get("code")),
+        reason="; ".join(filter(None, (each.get("text", "") for each in one.get("reasonCode", [])))),
+        asked_by=names.get(asked.get("reference", ""), "") or str(asked.get("display", "")),
+        day=day(one.get("occurrenceDateTime")),
+        urgent=one.get("priority", "routine") != "routine",
+    )
 
 
 def _coming(appointments: list[Json], places: dict[str, str], now: datetime) -> list[Meeting]:

@@ -1,5 +1,5 @@
 """The doctor's portal: a SMART client of the record. He finds her by PHN, reads, and adds in one transaction."""
 
-from janani.portals.doctor import changes, pages, withdrawals
+from janani.portals.doctor import answers, changes, pages, withdrawals
 
-handlers = [*pages.handlers, *changes.handlers, *withdrawals.handlers]
+handlers = [*pages.handlers, *changes.handlers, *answers.handlers, *withdrawals.handlers]

@@ -113,6 +113,32 @@ def bundle(
     return {"resourceType": "Bundle", "type": "transaction", "entry": writer.entries}
 
 
+def answer(
+    request: Json,
+    text: str,
+    follow_up: str,
+    definition: Definition,
+    form: str,
+    patient: str,
+    practitioner: str,
+    now: datetime,
+) -> Json:
+    """The transaction that answers the referral `request`, if it is still that version: completed, with a note.
+
+    `follow_up` is the day of her next appointment at the clinic, or "".
+    """
+    writer = _Writer(definition, form, patient, practitioner, now)
+    said = {"authorReference": {"reference": practitioner}, "time": now.isoformat(timespec="seconds"), "text": text}
+    answered = request | {"status": "completed", "note": [*request.get("note", []), said]}
+    reference = f"ServiceRequest/{request['id']}"
+    wanted = {"method": "PUT", "url": reference, "ifMatch": f'W/"{request["meta"]["versionId"]}"'}
+    if (on := day(follow_up)) is not None:
+        writer.sources()
+        writer.appointment(on.isoformat(), based_on=reference)
+    entries = [{"resource": answered, "request": wanted}, *writer.entries]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
 def unlike(bundle: Json, answer: Json) -> list[str]:
     """The keys of those entries that the record keeps otherwise than `bundle` says: they were there before."""
     found = []
@@ -226,12 +252,14 @@ class _Writer:
         }
         self._add("medicine", resource | ({"dosage": [{"text": additions.dose}]} if additions.dose else {}))
 
-    def appointment(self, on: str) -> None:
+    def appointment(self, on: str, based_on: str = "") -> None:
         about = self.definition.appointment
         offset = self.now.isoformat()[-6:]
+        basis = {"basedOn": [{"reference": based_on}]} if based_on else {}
         self._add(
             "appointment",
-            {
+            basis
+            | {
                 "resourceType": "Appointment",
                 "status": "booked",
                 "serviceType": [about.service],

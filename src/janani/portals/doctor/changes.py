@@ -18,7 +18,7 @@ from janani.portals.record_access import Reader
 from janani.portals.state import state_of
 
 _Request = Request[Any, Any, Any]
-_AWAY = (0, 429, 500, 502, 503, 504)
+AWAY = (0, 429, 500, 502, 503, 504)
 
 
 @post("/doctor/patients/{patient_id:str}", summary="Doctor: add to a record")
@@ -30,7 +30,7 @@ async def add(request: _Request, patient_id: FromPath[str]) -> Response[Any]:
     except LoginNeeded:
         return _kept(request, patient_id, sent, _("Your login has ended."), login=True)
     typed, faults = additions.read(sent, doctor.chart, doctor.now)
-    if not _is_uuid(sent.get("form", "")):
+    if not is_uuid(sent.get("form", "")):
         faults, sent["form"] = {"": _("Please check what you typed and press the button again.")}, str(uuid4())
     try:
         if faults:
@@ -51,9 +51,9 @@ async def _write(doctor: Reader, patient_id: str, sent: dict[str, str], typed: a
     try:
         answer = await doctor.record.transaction(bundle, prefer="return=representation")
     except FhirError as error:
-        if error.status in (401, 403, *_AWAY):
+        if error.status in (401, 403, *AWAY):
             raise
-        return await record_page(doctor, patient_id, typed=sent, faults={"": _refused(error)}, status=409)
+        return await record_page(doctor, patient_id, typed=sent, faults={"": refused(error)}, status=409)
     if unlike := additions.unlike(bundle, answer):
         # The first sending was written though its answer was lost, and he changed something since.
         again = {name: sent.get(name, "") for key in unlike for name in additions.fields_of(key)}
@@ -93,12 +93,14 @@ def _kept(request: _Request, patient_id: str, sent: dict[str, str], why: str, *,
     return show(None, "doctor_kept.html", status=status, why=why, login=login, **values)
 
 
-def _refused(error: FhirError) -> str:
+def refused(error: FhirError) -> str:
+    """What the record said against it, for a person."""
     text = "; ".join(issue.diagnostics for issue in error.issues if issue.diagnostics)
     return _("The health record did not take it: {text}").format(text=text or error.status)
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Whether a form's id is one that a page gave out."""
     try:
         return bool(UUID(text))
     except ValueError:

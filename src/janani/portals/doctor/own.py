@@ -26,14 +26,28 @@ class Own(Struct, frozen=True):
 def own(resources: list[Json], definition: Definition, user: str, now: datetime) -> list[Own]:
     """What `user` (his Practitioner) added with this portal's form, the newest first. Pure.
 
-    The Encounter says who sent the form; everything of the form carries the form's identifier.
+    The Encounter, or the referral that was answered, says who sent the form; everything of the form carries the form's
+    identifier.
     """
+    answered = {
+        f"ServiceRequest/{one['id']}"
+        for one in resources
+        if one["resourceType"] == "ServiceRequest"
+        and any(each.get("authorReference", {}).get("reference") == user for each in one.get("note", []))
+    }
     forms = {
         _form(one, definition)
         for one in resources
         if one["resourceType"] == "Encounter"
         and any(each.get("individual", {}).get("reference") == user for each in one.get("participant", []))
-    } - {""}
+    }
+    forms |= {
+        _form(one, definition)
+        for one in resources
+        if one["resourceType"] == "Appointment"
+        and any(each.get("reference") in answered for each in one.get("basedOn", []))
+    }
+    forms.discard("")
     found = [one for one in resources if one["resourceType"] in KINDS and _form(one, definition) in forms]
     standing = [one for one in found if not _is_mistaken(one)]
     newest_first = sorted(standing, key=lambda one: str(one["meta"].get("lastUpdated", "")), reverse=True)

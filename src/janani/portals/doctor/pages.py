@@ -109,6 +109,7 @@ async def record_page(
     note: str = "",
     meanwhile: tuple[Problem, Problem] | None = None,
     typed: dict[str, str] | None = None,
+    answering: dict[str, str] | None = None,
     faults: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response[str]:
@@ -128,6 +129,8 @@ async def record_page(
         note=note,
         meanwhile=meanwhile,
         typed=typed or {"form": str(uuid4())},
+        answering=answering or {},
+        form_id=str(uuid4()),
         faults=faults or {},
     )
 
