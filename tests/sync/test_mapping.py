@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from janani import programmes
 from janani.record.validation import Validator
 from janani.sync import delivery, mapping
-from janani.sync.mapping import Mapped
+from janani.sync.mapping import Mapped, checking
 from sync import sample
 
 GOLDEN = Path(__file__).parent / "golden" / "sample.json"
@@ -85,6 +86,17 @@ def test_output_does_not_depend_on_the_order_of_input(mapper: mapping.Mapper) ->
     assert plans[0].bundle == plans[1].bundle
 
 
+_BIRTH = programmes.load("anc_lk").registry.stages["birth"]
+_DEATH = "F9AQDDBfOq2"
+
+
+def _told(death: str, **others: Any) -> dict[str, Any]:
+    """The sample with a birth that says this of her death."""
+    person = sample.person()
+    person["enrollments"][0]["events"].append(sample.event("Death000001", _BIRTH, {_DEATH: death}, **others))
+    return person
+
+
 class TestPatient:
     def test_is_keyed_by_phn(self, mapped: Any) -> None:
         assert mapped(sample.person()).mapped.patient == (
@@ -146,6 +158,28 @@ class TestPatient:
         address = mapped(person).one("Patient")["address"][0]
         found = (address["line"][0], address["city"], address.get("postalCode"), address["district"])
         assert found == expected
+
+    def test_a_death_is_told_by_the_patient_too_without_a_day_that_nobody_gave(self, mapped: Any) -> None:
+        assert mapped(_told("true")).one("Patient")["deceasedBoolean"] is True
+        for person in (_told("false"), _told("true", status="ACTIVE"), _told("true", deleted=True), sample.person()):
+            assert "deceasedBoolean" not in mapped(person).one("Patient")
+
+    def test_what_was_said_last_of_a_death_counts(self, mapped: Any) -> None:
+        person = _told("true")
+        later = sample.event("Later000001", _BIRTH, {_DEATH: "false"}, occurredAt="2030-01-01T00:00:00.000")
+        person["enrollments"][0]["events"].insert(0, later)
+        assert "deceasedBoolean" not in mapped(person).one("Patient")
+
+    def test_a_death_with_a_day_has_its_day(self) -> None:
+        programme = programmes.load("anc_lk")
+        table, catalogue = checking.read(programme)
+        element = msgspec.structs.replace(catalogue.elements["ANC_MATERNAL_DEATH"], value_type="DATE")
+        dated = msgspec.structs.replace(catalogue, elements=catalogue.elements | {element.code: element})
+        found = mapping.Mapper(programme, table, dated).map(_told("2026-03-02"), sample.context())
+        assert found.entries[0].resource["deceasedDateTime"] == "2026-03-02"
+        refused = mapping.Mapper(programme, table, dated).map(_told("once"), sample.context())
+        assert "ANC_MATERNAL_DEATH" in {one.field for one in refused.left_out}
+        assert "deceasedDateTime" not in refused.entries[0].resource
 
     def test_an_address_whose_district_nobody_knows_is_left_out(self, mapped: Any) -> None:
         person = sample.person()

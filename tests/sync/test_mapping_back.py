@@ -253,4 +253,5 @@ def test_rows_that_can_not_be_inverted_say_so() -> None:
     assert whole["edd"] == "worked out from ANC_LMP"
     assert "pregnancy" in whole
     assert [one.row for one in BACK.one_way if "Task" in one.reason] == ["referrals: visit", "referrals: referral"]
+    assert "patient: deceased" in {one.row for one in BACK.one_way}
     assert {one.field for one in BACK.one_way if one.texts == ("false",)} >= {"ANC_DIABETES", "ANC_RUBELLA"}

@@ -62,6 +62,8 @@ class PersonBack:
         unmapped = tuple(sorted(set(field.options) - set(template.gender.values)))
         if unmapped:
             yield "patient: gender", field.code, f"all become {template.gender.otherwise!r}", unmapped
+        if template.deceased:
+            yield "patient: deceased", "", f"{template.deceased} is read by its own row, not from the Patient", ()
         for label, code in (("phone", template.phone), ("contact", template.contact.phone)):
             if code:
                 yield f"patient: {label}", code, "a number in another form comes back in the international one", ()

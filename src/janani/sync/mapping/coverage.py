@@ -67,6 +67,8 @@ def _person_uses(table: Table) -> Iterator[Use]:
         "contact.phone": person.contact.phone,
     }
     yield from (Use(f"$.patient.{key}", code, True) for key, code in named.items() if code)
+    if person.deceased:
+        yield Use("$.patient.deceased", person.deceased)
     if table.episode.registration_number:
         yield Use("$.episode.registration_number", table.episode.registration_number, True)
 

@@ -45,6 +45,8 @@ def type_faults(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
     wanted += [
         (f"$.referrals[{number}].when", one.when, _TRUTHS) for number, one in enumerate(table.referrals) if one.when
     ]
+    if table.patient.deceased:
+        wanted.append(("$.patient.deceased", table.patient.deceased, {*_TRUTHS, "DATE"}))
     for place, code, types in wanted:
         if code in catalogue.elements:
             yield from _typed(place, catalogue.elements[code], types)

@@ -48,6 +48,9 @@ class Mapper:
         self.places = Places(programme, table)
         self.registration_number = catalogue.attributes[table.episode.registration_number].uid
         self.clinical = frozenset(table.encounter.clinical)
+        dead = catalogue.elements.get(table.patient.deceased)
+        self.deceased = dead.uid if dead else ""
+        self.tells_death = frozenset(uid for uid, asked in catalogue.stages.items() if self.deceased in asked)
         self.visits = {status: quoted(said) for status, said in table.encounter.statuses.items()}
         self.appointments = {status: quoted(said) for status, said in table.appointment.statuses.items()}
         self.systems = {
@@ -145,13 +148,23 @@ class _Mapping:
             _texts(enrollment.attributes, attributes)
         owners = self.person.programOwners or ()
         owner = next((one.orgUnit for one in owners if one.program == program), None) or self.person.orgUnit or ""
-        patient, strongest = self._patient(attributes, owner)
+        patient, strongest = self._patient(attributes, self._died(enrollments), owner)
         for enrollment in enrollments:
             self._enrollment(enrollment, attributes, owner)
         entries = [patient, *self.shared.values(), *self.own.values()]
         return Mapped(self.uid, strongest, patient.key, entries, self._timestamp(), self.left_out)
 
-    def _patient(self, attributes: dict[str, str], unit: str) -> tuple[Entry, str]:
+    def _died(self, enrollments: list[Enrollment]) -> str:
+        """What the completed events say last of her death: the element's text; "" when nothing or false."""
+        stages, element, found = self.mapper.tells_death, self.mapper.deceased, ("", "")
+        for enrollment in enrollments:
+            for event in enrollment.events or ():
+                if event.programStage in stages and event.status in self.mapper.clinical and not event.deleted:
+                    texts = (one.value for one in event.dataValues or () if one.dataElement == element)
+                    found = max([found, *((_when(event), one) for one in texts if isinstance(one, str))])
+        return "" if found[1] == "false" else found[1]
+
+    def _patient(self, attributes: dict[str, str], died: str, unit: str) -> tuple[Entry, str]:
         """The Patient under her own UID, and the key of her strongest identifier."""
         refuse = self._refuse(self.uid)
         given = self.made.identifiers(attributes, refuse)
@@ -159,7 +172,7 @@ class _Mapping:
         own = f'{{"system":{system},"value":{quoted(self.uid)}}}'
         owner = f',"managingOrganization":{self._unit(unit)[0]}' if unit else ""
         device = self.known.device_reference
-        body = self.made.patient(attributes, given, own, device, unit, owner, self.context, refuse)
+        body = self.made.patient(attributes, died, given, own, device, unit, owner, self.context, refuse)
         found = entry(f"Patient?identifier={encoded}%7C{values.token(self.uid)}", self.subject_url, body)
         return found, given[0][1] if given else found.key
 

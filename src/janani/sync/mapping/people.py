@@ -107,6 +107,15 @@ def born(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str:
         return ""
 
 
+def died_on(text: str, code: str, refuse: Refuse) -> str:
+    """The JSON member `deceasedDateTime` with its comma, or ""."""
+    try:
+        return f',"deceasedDateTime":"{values.day(text)}"' if text else ""
+    except Unfit as unfit:
+        refuse(code, str(unfit))
+        return ""
+
+
 def identified(system: str, value: str) -> str:
     """The end of a conditional URL: `system` is percent-encoded already."""
     return f"{system}%7C{values.token(value)}"
@@ -123,6 +132,7 @@ class _Patient:
     def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
         self._programme, self._table, self._template = programme, table, table.patient
         self._uid = {code: field.uid for code, field in catalogue.attributes.items()}
+        self._deceased = catalogue.elements.get(table.patient.deceased)
 
     def _stripped(self, code: str) -> str:
         uid = self._uid.get(code)
@@ -159,7 +169,10 @@ class _Patient:
             "extension": [{"url": template.registration_extension, "valueReference": Hole("device")}],
             "identifier": [Hole("known")],
             "active": True,
-            **{part: Splice(part) for part in ("name", "phone", "gender", "birth", "address", "contact", "unit")},
+            **{
+                part: Splice(part)
+                for part in ("name", "phone", "gender", "birth", "died", "address", "contact", "unit")
+            },
         }
         lines = [
             "known = ','.join([*(text for text, _, _ in given), own])",
@@ -170,6 +183,7 @@ class _Patient:
             f"gender = a.get({gender!r})",
             f"gender = {genders!r}.get(gender, {otherwise!r}) if gender else ''",
             f"birth = born(a, {birth!r}, {template.birth_date!r}, refuse)",
+            f"died = {self._died()}",
             f"address = {self._stripped(template.address)}",
             "address = ADDRESSES.member(address, place, context) if address else ''",
             f"contact_name = {self._stripped(template.contact.name)}",
@@ -180,7 +194,13 @@ class _Patient:
             f"return {expression(resource)}",
         ]
         body = "".join(f"    {line}\n" for line in lines)
-        return f"def patient(a, given, own, device, place, unit, context, refuse):\n{body}"
+        return f"def patient(a, died, given, own, device, place, unit, context, refuse):\n{body}"
+
+    def _died(self) -> str:
+        """`died`, the element's text, as a member: a date tells the day, a true only that she did."""
+        if self._deceased and self._deceased.value_type == "DATE":
+            return f"died_on(died, {self._deceased.code!r}, refuse)"
+        return "',\"deceasedBoolean\":true' if died == 'true' else ''"
 
 
 def human_name_text(text: str) -> str:

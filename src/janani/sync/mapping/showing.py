@@ -59,6 +59,7 @@ def _person(table: Table) -> Iterator[Line]:
         "address": person.address,
         "contact.name": person.contact.name,
         "contact.telecom": person.contact.phone,
+        "deceased": person.deceased,
     }
     yield from (Line(code, f"Patient.{part}", "", "") for part, code in named.items() if code)
     if table.episode.registration_number:

@@ -19,7 +19,7 @@ Every function gives JSON text; Unfit is raised for what can't be carried.
 """
 
 from janani.sync.mapping.people import (
-    Addresses, born, contact_of, formed, human_name_text, identified, stripped, telephone,
+    Addresses, born, contact_of, died_on, formed, human_name_text, identified, stripped, telephone,
 )
 from janani.sync.mapping.values import (
     Unfit, chosen, day, days_later, decimal, divided, dose_number, integer, quoted, text_of, truth, words,

@@ -59,6 +59,7 @@ class PatientTemplate(Strict, frozen=True):
     phone: str
     address: str
     contact: ContactRow
+    deceased: str = ""
 
 
 class PlainTemplate(Strict, frozen=True):
