@@ -1,4 +1,4 @@
-"""A referral is answered from her page: her words and day are kept, and what others did meanwhile is not written over."""
+"""A referral is answered from her page: his words are kept, what others did meanwhile stands."""
 
 from typing import Any
 from urllib.parse import urlsplit

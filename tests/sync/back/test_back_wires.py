@@ -15,6 +15,8 @@ from janani.clients.fhir import FhirClient
 from janani.kernel.ids import uid_of
 from janani.portals.chart import definition
 from janani.portals.doctor import additions
+from janani.portals.doctor.additions import Answer, answering
+from janani.portals.doctor.own import mistaken, own
 from janani.sync.mapping import checking
 from people import record_token, visited
 from system import System, a_system
@@ -52,6 +54,11 @@ class Clinic:
         await self.until(lambda: self.record.search("Observation", {"patient": woman.patient, "code": "718-7"}))
         return woman
 
+    async def doctor(self) -> str:
+        """Whoever the record has as a Practitioner first."""
+        [doctor, *_] = await self.record.search("Practitioner")
+        return f"Practitioner/{doctor['id']}"
+
     async def until(self, look: Callable[[], Awaitable[Any]]) -> Any:
         end = time.monotonic() + PATIENCE_SECONDS
         while not (found := await look()):
@@ -72,10 +79,19 @@ class Woman:
         now = datetime.now(UTC).astimezone()
         typed, faults = additions.read(sent, self.clinic.chart, now)
         assert not faults
-        [doctor, *_] = await self.clinic.record.search("Practitioner")
-        who = f"Practitioner/{doctor['id']}"
-        bundle = additions.bundle(typed, self.clinic.chart, form, self.patient, who, now)
+        bundle = additions.bundle(typed, self.clinic.chart, form, self.patient, await self.clinic.doctor(), now)
         await self.clinic.record.transaction(bundle)
+
+    async def take_back(self) -> int:
+        """The doctor takes back all that he added himself, as his page does; how many resources."""
+        who, now = await self.clinic.doctor(), datetime.now(UTC).astimezone()
+        resources = await self.clinic.record.everything(self.patient, {"_count": "500"})
+        his = own(resources, self.clinic.chart, who, now)
+        for one in his:
+            resource = await self.clinic.record.read(one.kind, one.id)
+            changed = mistaken(resource, self.clinic.chart, "Of another woman", who, now)
+            await self.clinic.record.update(changed, if_match=one.version)
+        return len(his)
 
     async def events(self, role: str) -> list[dict[str, Any]]:
         person = await self.clinic.registry.tracked_entity(self.uid)
@@ -149,6 +165,30 @@ async def test_what_the_doctor_adds_is_an_event_in_the_registry_and_does_not_ech
     assert {one["event"]: one["updatedAt"] for one in await woman.events("specialist")} == stamps
 
 
+async def test_what_the_doctor_took_back_as_his_mistake_is_unsaid_in_the_registry(clinic: Clinic) -> None:
+    woman = await clinic.woman(7, "back-unsays")
+    await woman.add(
+        "6f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a13",
+        haemoglobin="9.1",
+        systolic="150",
+        diastolic="95",
+        diagnosis="gestational-hypertension",
+        medicine="methyldopa",
+        note="Of another woman",
+        follow_up="2027-12-20",
+    )
+    await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 2))
+    assert await woman.take_back() == 6
+
+    async def unsaid() -> bool:
+        return not await woman.events("specialist")
+
+    await clinic.until(unsaid)
+    versions = await woman.versions()
+    await asyncio.sleep(3)
+    assert await woman.versions() == versions
+
+
 async def test_a_corrected_value_comes_back_to_the_visit_it_is_of_and_nothing_is_written_again(clinic: Clinic) -> None:
     woman = await clinic.woman(2, "back-corrects")
     found = await woman.observation("718-7")
@@ -196,13 +236,20 @@ async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -
     report = await clinic.registry.import_tracker({"events": [referral]})
     assert report["status"] == "OK", report
     [request] = await clinic.until(lambda: clinic.record.search("ServiceRequest", {"patient": woman.patient}))
-    answered = request | {"status": "completed", "note": [{"text": "Seen; twins; comes every week"}]}
-    await clinic.record.update(answered, if_match=request["meta"]["versionId"])
-    [event] = await clinic.until(lambda: woman.events("specialist"))
-    assert "Seen; twins; comes every week" in _texts(event).values()
+    tasks = await clinic.record.search("Task", {"patient": woman.patient})
+    words, now, who = "Seen; twins; comes every week", datetime.now(UTC).astimezone(), await clinic.doctor()
+    answer = Answer(words, "2027-12-17", "4f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a14")
+    await clinic.record.transaction(answering(request, tasks, answer, clinic.chart, who, now))
+    found = await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 2))
+    seen, planned = sorted(found, key=lambda one: one["status"])
+    assert words in _texts(seen).values()
+    assert planned["scheduledAt"].startswith("2027-12-17")
+    [request] = await clinic.record.search("ServiceRequest", {"patient": woman.patient})
+    [task] = await clinic.record.search("Task", {"patient": woman.patient})
+    assert (request["status"], task["status"]) == ("completed", "completed")
 
     await woman.add("5f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a12", haemoglobin="8.8", follow_up="2027-12-24")
-    await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 3))
+    await clinic.until(lambda: _when(woman.events("specialist"), lambda events: len(events) == 4))
     [appointment] = [
         one
         for one in await clinic.record.search("Appointment", {"patient": woman.patient})
@@ -218,7 +265,7 @@ async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -
 
     async def taken_back() -> bool:
         states = sorted(one["status"] for one in await woman.events("specialist"))
-        return states == ["COMPLETED", "SKIPPED"]
+        return states == ["COMPLETED", "SCHEDULE", "SKIPPED"]
 
     await clinic.until(taken_back)
     found = (await clinic.http.get(f"{clinic.sync}/status")).json()["write-back"]

@@ -35,18 +35,6 @@ class Problem(Struct):
     changed: datetime | None = None
 
 
-class Referral(Struct, frozen=True):
-    """A ServiceRequest that nobody has answered yet. `version` is what the answer must name."""
-
-    id: str
-    version: str
-    to: str
-    reason: str
-    asked_by: str
-    day: date | None
-    urgent: bool = False
-
-
 class Visit(Struct):
     """An Encounter with what was observed in it."""
 
@@ -118,7 +106,6 @@ class View(Struct):
     immunisations: list[Fact]
     allergies: list[Fact]
     no_allergies: bool
-    referrals: list[Referral]
     coming: list[Meeting]
     visits: list[Visit]
     charts: list[Chart]
@@ -157,13 +144,12 @@ def view(resources: list[Json], definition: Definition, programme: Programme, no
         problems=[problem_of(one) for one in _problems_first(by_type.get("Condition", []))],
         medicines=_medicines(by_type),
         immunisations=[
-            Fact(_text(one.get("vaccineCode")), one.get("occurrenceString", ""), day(one.get("occurrenceDateTime")))
+            Fact(text_of(one.get("vaccineCode")), one.get("occurrenceString", ""), day(one.get("occurrenceDateTime")))
             for one in by_type.get("Immunization", [])
             if one.get("status") == "completed"
         ],
-        allergies=[Fact(_text(one.get("code")), "") for one in allergies if one not in none_known],
+        allergies=[Fact(text_of(one.get("code")), "") for one in allergies if one not in none_known],
         no_allergies=bool(none_known),
-        referrals=_open_referrals(by_type.get("ServiceRequest", []), resources),
         coming=_coming(by_type.get("Appointment", []), places, now),
         visits=_visits(by_type.get("Encounter", []), observations, places, definition, now),
         charts=[
@@ -199,14 +185,14 @@ def value_of(one: Json) -> str:
     """An Observation's value in words; of a panel of numbers, these with strokes between, else each with its name."""
     if parts := one.get("component"):
         if not all("valueQuantity" in each for each in parts):
-            return " · ".join(f"{_text(each.get('code'))}: {value_of(each)}" for each in parts)
+            return " · ".join(f"{text_of(each.get('code'))}: {value_of(each)}" for each in parts)
         values = [each.get("valueQuantity", {}) for each in parts]
         unit = values[0].get("unit", "")
         return f"{'/'.join(_number(value.get('value')) for value in values)} {unit}".strip()
     if quantity := one.get("valueQuantity"):
         return f"{_number(quantity.get('value'))} {quantity.get('unit', '')}".strip()
     if concept := one.get("valueCodeableConcept"):
-        return _text(concept)
+        return text_of(concept)
     for key in ("valueString", "valueInteger", "valueDateTime"):
         if key in one:
             return str(one[key])
@@ -315,7 +301,7 @@ def problem_of(one: Json, zone: tzinfo | None = None) -> Problem:
     return Problem(
         id=one["id"],
         version=one.get("meta", {}).get("versionId", ""),
-        text=_text(one.get("code")),
+        text=text_of(one.get("code")),
         since=day(one.get("onsetDateTime") or one.get("recordedDate")),
         active=bool({"active", "recurrence", "relapse"} & set(codes(one.get("clinicalStatus")))),
         changed=local(one.get("meta", {}).get("lastUpdated"), zone),
@@ -327,34 +313,13 @@ def _medicines(by_type: dict[str, list[Json]]) -> list[Fact]:
     found: dict[str, Fact] = {}
     rows = [*by_type.get("MedicationStatement", []), *by_type.get("MedicationRequest", [])]
     for one in sorted(rows, key=lambda one: str(one.get("effectiveDateTime") or one.get("authoredOn") or "")):
-        name = _text(one.get("medicationCodeableConcept"))
+        name = text_of(one.get("medicationCodeableConcept"))
         if one.get("status") != "active":
             found.pop(name, None)
             continue
         dose = (one.get("dosage") or one.get("dosageInstruction") or [{}])[0].get("text", "")
         found[name] = Fact(name, dose, day(one.get("effectiveDateTime") or one.get("authoredOn")))
     return list(found.values())
-
-
-def _open_referrals(requests: list[Json], resources: list[Json]) -> list[Referral]:
-    """What waits for an answer: the urgent first, then the oldest."""
-    names = {f"Practitioner/{one['id']}": name_of(one) for one in resources if one["resourceType"] == "Practitioner"}
-    waiting = [_referral(one, names) for one in requests if one.get("status") == "active"]
-    return sorted(waiting, key=lambda one: (not one.urgent, one.day or date.max))
-
-
-def _referral(one: Json, names: dict[str, str]) -> Referral:
-    to = next((each.get("display", "") for each in one.get("performer", [])), "")
-    asked = one.get("requester", {})
-    return Referral(
-        id=one["id"],
-        version=one.get("meta", {}).get("versionId", ""),
-        to=to or _text(one.get("code")),
-        reason="; ".join(filter(None, (each.get("text", "") for each in one.get("reasonCode", [])))),
-        asked_by=names.get(asked.get("reference", ""), "") or str(asked.get("display", "")),
-        day=day(one.get("occurrenceDateTime")),
-        urgent=one.get("priority", "routine") != "routine",
-    )
 
 
 def _coming(appointments: list[Json], places: dict[str, str], now: datetime) -> list[Meeting]:
@@ -372,7 +337,7 @@ def _meeting(one: Json, places: dict[str, str], zone: tzinfo | None) -> Meeting:
 
 
 def _title(one: Json) -> str:
-    return _text(next(iter(one.get("serviceType", [{}])), {})) or one.get("description", "")
+    return text_of(next(iter(one.get("serviceType", [{}])), {})) or one.get("description", "")
 
 
 def _place(one: Json, places: dict[str, str]) -> str:
@@ -393,7 +358,7 @@ def _visits(
             id=one["id"],
             began=str(local(start, now.tzinfo) or start),
             day=local_day(start, now.tzinfo),
-            title=_text(next(iter(one.get("type", [{}])), {})),
+            title=text_of(next(iter(one.get("type", [{}])), {})),
             place=str(places.get(one.get("serviceProvider", {}).get("reference", ""), "") or ""),
         )
         for one in encounters
@@ -409,14 +374,15 @@ def _visits(
 def _observed(one: Json, value: str, definition: Definition) -> Fact:
     """An observation by the programme's word for it, a date as a date."""
     known = next((definition.words[code] for code in codes(one.get("code")) if code in definition.words), "")
-    return Fact(_about(known or _text(one.get("code")), one), value, day(one.get("valueDateTime")))
+    return Fact(_about(known or text_of(one.get("code")), one), value, day(one.get("valueDateTime")))
 
 
 def _identifier(patient: Json, system: str) -> str:
     return next((one["value"] for one in patient.get("identifier", []) if one.get("system") == system), "")
 
 
-def _text(concept: Json | None) -> str:
+def text_of(concept: Json | None) -> str:
+    """A CodeableConcept for a person: its text, else what its first coding is called."""
     concept = concept or {}
     shown = concept.get("text") or next((one.get("display", "") for one in concept.get("coding", [])), "")
     return str(shown)

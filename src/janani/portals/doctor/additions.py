@@ -48,6 +48,14 @@ class Additions(Struct):
         return not self.measured and not any(texts)
 
 
+class Answer(Struct, frozen=True):
+    """What a doctor says to a referral; `follow_up` is the day of her next appointment at the clinic, or ""."""
+
+    text: str
+    follow_up: str
+    form: str
+
+
 def read(sent: dict[str, str], definition: Definition, today: datetime) -> tuple[Additions, dict[str, str]]:
     """What was typed, and what is wrong with it by field."""
     faults: dict[str, str] = {}
@@ -113,30 +121,32 @@ def bundle(
     return {"resourceType": "Bundle", "type": "transaction", "entry": writer.entries}
 
 
-def answer(
-    request: Json,
-    text: str,
-    follow_up: str,
-    definition: Definition,
-    form: str,
-    patient: str,
-    practitioner: str,
-    now: datetime,
+def answering(
+    request: Json, tasks: list[Json], answer: Answer, definition: Definition, practitioner: str, now: datetime
 ) -> Json:
     """The transaction that answers the referral `request`, if it is still that version: completed, with a note.
 
-    `follow_up` is the day of her next appointment at the clinic, or "".
+    Those of `tasks` (her Tasks) that follow this referral up are completed with it.
     """
-    writer = _Writer(definition, form, patient, practitioner, now)
-    said = {"authorReference": {"reference": practitioner}, "time": now.isoformat(timespec="seconds"), "text": text}
-    answered = request | {"status": "completed", "note": [*request.get("note", []), said]}
+    author = {"authorReference": {"reference": practitioner}, "time": now.isoformat(timespec="seconds")}
+    note = [*request.get("note", []), author | {"text": answer.text}]
     reference = f"ServiceRequest/{request['id']}"
-    wanted = {"method": "PUT", "url": reference, "ifMatch": f'W/"{request["meta"]["versionId"]}"'}
-    if (on := day(follow_up)) is not None:
+    followed = [one for one in tasks if one.get("focus", {}).get("reference") == reference]
+    open_ones = [one for one in followed if one["status"] == "requested"]
+    entries = [_put(request | {"status": "completed", "note": note})]
+    entries += [_put(one | {"status": "completed"}) for one in open_ones]
+    if (on := day(answer.follow_up)) is not None:
+        writer = _Writer(definition, answer.form, request["subject"]["reference"].split("/")[1], practitioner, now)
         writer.sources()
         writer.appointment(on.isoformat(), based_on=reference)
-    entries = [{"resource": answered, "request": wanted}, *writer.entries]
+        entries += writer.entries
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _put(changed: Json) -> Json:
+    seen = f'W/"{changed["meta"]["versionId"]}"'
+    url = f"{changed['resourceType']}/{changed['id']}"
+    return {"resource": changed, "request": {"method": "PUT", "url": url, "ifMatch": seen}}
 
 
 def unlike(bundle: Json, answer: Json) -> list[str]:

@@ -10,10 +10,11 @@ from litestar.response import Redirect
 from janani.clients.fhir import FhirError
 from janani.kernel.i18n import _
 from janani.portals import record_access
-from janani.portals.chart.view import Referral, day
+from janani.portals.chart.view import day
 from janani.portals.doctor import additions
 from janani.portals.doctor.changes import AWAY, is_uuid, refused
 from janani.portals.doctor.pages import PORTAL, doctor_of, record_page, show
+from janani.portals.doctor.referrals import Referral
 from janani.portals.problems import LoginNeeded, NotFound
 from janani.portals.record_access import Reader
 from janani.portals.state import state_of
@@ -57,9 +58,9 @@ async def _write(doctor: Reader, patient_id: str, sent: dict[str, str]) -> Respo
         return answered  # the first sending was written though its answer was lost
     if request.get("status") != "active" or request["meta"]["versionId"] != sent["version"]:
         return await _changed(doctor, patient_id, sent, request)
-    bundle = additions.answer(
-        request, sent["answer"], sent["next"], doctor.chart, sent["form"], patient_id, doctor.user, doctor.now
-    )
+    tasks = await doctor.record.search("Task", [("patient", f"Patient/{patient_id}")])
+    said = additions.Answer(sent["answer"], sent["next"], sent["form"])
+    bundle = additions.answering(request, tasks, said, doctor.chart, doctor.user, doctor.now)
     try:
         await doctor.record.transaction(bundle)
     except FhirError as error:

@@ -15,6 +15,7 @@ from janani.portals import oauth, record_access
 from janani.portals.chart.svg import HEIGHT, WIDTH, draw
 from janani.portals.chart.view import Fact, Problem, day, name_of, problem_of, view
 from janani.portals.doctor.own import own
+from janani.portals.doctor.referrals import open_referrals
 from janani.portals.oauth import Door
 from janani.portals.problems import LoginNeeded
 from janani.portals.record_access import Reader, reader_of
@@ -121,6 +122,7 @@ async def record_page(
         "doctor_patient.html",
         status=status,
         her=shown,
+        referrals=open_referrals(resources),
         own=own(resources, doctor.chart, doctor.user, doctor.now),
         charts=[(draw(one), one) for one in shown.charts],
         size=(WIDTH, HEIGHT),

@@ -76,6 +76,8 @@ class Clinic:
             answers = [await self._referred_on(one) for one in root.get("basedOn") or ()]
             if any(answers):
                 found.texts[self._.definition.answer] = "\n".join(filter(None, answers))
+        if resources and not found.texts and not found.unread:
+            return await self._take_back(source)  # all of it was entered in error
         await _queries.unread(self._.pool, source=source, whats=found.unread)
         references = [f"{one['resourceType']}/{one['id']}" for one in (root, *resources)]
         patient = (root.get("subject") or root.get("patient") or {}).get("reference", "")
