@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,15 +19,19 @@ PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
+    """Ports that were free a moment ago, below those that outgoing calls take: a part that is away for a while gets its
+    own again."""
+    found: dict[int, socket.socket] = {}
+    while len(found) < count:
+        port, one = random.randrange(15_000, 32_000), socket.socket()  # noqa: S311
+        try:
+            one.bind(("127.0.0.1", port))
+            found[port] = one
+        except OSError:
             one.close()
+    for one in found.values():
+        one.close()
+    return list(found)
 
 
 class System:

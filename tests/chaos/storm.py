@@ -143,6 +143,23 @@ class Storm:
             await asyncio.sleep(2)
         return found
 
+    async def reconciled(self) -> list[str]:
+        """What `janani sync reconcile` finds that differs; empty when registry and record agree about everybody."""
+        self.system.cut_off("sync")  # what stood between it and the servers is gone
+        del self.system.differing["sync"], self.system.program["sync"]
+        await asyncio.to_thread(self.system.bring_back, "sync")
+        url = f"{self.system.url('sync')}/reconciliation"
+        token = (self.system.home / "secrets" / "sync-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        (await self.client.post(url, params={"target": "record"}, headers=headers)).raise_for_status()
+        while (found := (await self.client.get(url, headers=headers)).raise_for_status().json())["state"] == "running":
+            await asyncio.sleep(0.5)
+        report = found.get("report") or {}
+        print(f"reconcile: {found['state']}, {report.get('equal')} of {report.get('people')} people agree")
+        if found["state"] != "done" or report["people"] != len(self.sent):
+            return [f"reconcile: {found['state']} {found.get('trouble', '')} {report.get('people')} people"]
+        return [f"{person} differs" for person in (*report["differing"], *report["only_in_record"])]
+
     async def _looked(self) -> list[str]:
         token = await record_token(self.system, self.client)
         self.client.headers["Authorization"] = f"Bearer {token}"
@@ -208,9 +225,9 @@ def main() -> None:
 
 async def _storm(storm: Storm) -> str | None:
     await storm.blow()
-    wrong = await storm.wrong()
+    wrong = await storm.wrong() + await storm.reconciled()
     print(report(storm))
-    print("\n".join(wrong))
+    print("\n".join(wrong) or "nothing lost, nothing doubled, each person in order")
     await storm.client.aclose()
     return f"{len(wrong)} people are not as they must be" if wrong else None
 

@@ -11,7 +11,7 @@ async def test_nothing_is_lost_doubled_or_reordered_in_a_storm() -> None:
     with a_system("--no-demo") as system:
         storm = Storm(system, seed=20261121, changes=300, seconds=45)
         await storm.blow()
-        wrong = await storm.wrong()
+        wrong = await storm.wrong() + await storm.reconciled()
         await storm.client.aclose()
     print(report(storm))
     assert storm.sent.total() == 300
