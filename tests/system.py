@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+_random = random.SystemRandom()  # never the seed of a test
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
 
 
@@ -23,7 +24,7 @@ def free_ports(count: int) -> list[int]:
     own again."""
     found: dict[int, socket.socket] = {}
     while len(found) < count:
-        port, one = random.randrange(15_000, 32_000), socket.socket()  # noqa: S311
+        port, one = _random.randrange(15_000, 32_000), socket.socket()
         try:
             one.bind(("127.0.0.1", port))
             found[port] = one
