@@ -89,7 +89,7 @@ class Door(Struct):
             await self._audit(connection, _access("R", "vread", resource_type, resource_id, row))
             return Read(row["version"], row["last_updated"], row["body"])
 
-    async def history(self, wanted: HistoryRequest) -> tuple[int, Sequence[Past]]:
+    async def history(self, wanted: HistoryRequest) -> tuple[int | None, Sequence[Past]]:
         """Total and page (with one more when there are more) of versions. Raises FhirProblem 404."""
         self._require("read", wanted.type or "*")
         async with self._connected() as connection:

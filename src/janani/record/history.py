@@ -42,8 +42,11 @@ class Past(Struct):
 
 async def read(
     connection: asyncpg.Connection, wanted: HistoryRequest, patient: str | None
-) -> tuple[int, Sequence[Past]]:
-    """How many versions there are in all, and those of the page with one more when the page is not the last."""
+) -> tuple[int | None, Sequence[Past]]:
+    """How many versions there are in all, and those of the page with one more when the page is not the last.
+
+    They are counted for the first page only: whoever follows a long history would have it counted at every step.
+    """
     values: list[object] = []
 
     def give(value: object) -> str:
@@ -65,8 +68,10 @@ async def read(
     where = " and ".join(conditions)
     if wanted.id:  # its few versions are found by key
         where += " and v.key = (select key from resource where type = $1 and id = $2)"
-    total = await connection.fetchval(f"select count(*) from version v where {where}", *values)
-    if wanted.before is not None:
+    total = None
+    if wanted.before is None:
+        total = await connection.fetchval(f"select count(*) from version v where {where}", *values)
+    else:
         where += f" and v.change < {give(wanted.before)}"
     rows = await connection.fetch(
         "select v.change, v.type, v.id, v.version, v.method, v.last_updated, v.compartment, v.body"
@@ -77,7 +82,7 @@ async def read(
 
 
 def history_bundle(
-    wanted: HistoryRequest, total: int, found: Sequence[Past], base_url: str, self_url: str, now: datetime
+    wanted: HistoryRequest, total: int | None, found: Sequence[Past], base_url: str, self_url: str, now: datetime
 ) -> bytes:
     """The history Bundle of a page."""
     page = found[: wanted.count]
