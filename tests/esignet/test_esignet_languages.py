@@ -25,7 +25,8 @@ OWN_NAMES = {"en": "English", "si": "සිංහල", "ta": "தமிழ்"}
 
 
 async def shot(page: Page, name: str) -> None:
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    await page.wait_for_load_state()
+    assert await page.locator("html").evaluate("html => html.scrollWidth <= innerWidth"), name
     if SHOTS:
         await page.evaluate("document.fonts.ready")
         await page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
@@ -51,7 +52,8 @@ async def walk(page: Page, http: httpx.AsyncClient, language: str, shots: str) -
 
     site = str(http.base_url).rstrip("/")
     await page.goto(f"{site}/authorize?{urlencode(ASKED)}")
-    await page.get_by_role("link", name=OWN_NAMES[language]).click()
+    async with page.expect_navigation():  # English is spoken before and after
+        await page.get_by_role("link", name=OWN_NAMES[language]).click()
     await expect(page.locator("html")).to_have_attribute("lang", language)
     await sign_in(page, shots)
     await expect(page.locator("#consent-title")).to_be_focused()
