@@ -1,6 +1,7 @@
 """The sample of the reference (anc-programme.md §2): a registration and a visit, as the Web API gives them."""
 
 import copy
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -146,3 +147,16 @@ def context(zone: Any = UTC) -> Context:
         units={unit.uid: unit for unit in units},
         users={user.uid: user for user in users},
     )
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every Reference.reference within a resource."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "reference" and isinstance(value, str):
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for one in node:
+            yield from references(one)

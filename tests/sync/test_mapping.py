@@ -406,4 +406,4 @@ def test_every_reference_points_into_the_bundle_and_every_url_is_a_uuid(mapped: 
     assert all(url.startswith("urn:uuid:") and len(url) == 45 for url in urls)
     assert len(urls) == len(bundle.mapped.entries)
     for resource in bundle.resources:
-        assert set(delivery.references(resource)) <= urls
+        assert set(sample.references(resource)) <= urls

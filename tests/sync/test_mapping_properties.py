@@ -122,7 +122,7 @@ def test_every_person_gives_a_conforming_closed_deterministic_bundle(person: dic
     for entry in mapped.entries:
         errors = [issue for issue in VALIDATOR.validate(entry.resource) if issue.severity in ("error", "fatal")]
         assert not errors, (entry.resource, errors)
-        assert set(delivery.references(entry.resource)) <= {one.full_url for one in mapped.entries}
+        assert set(sample.references(entry.resource)) <= {one.full_url for one in mapped.entries}
     plan = delivery.plan(mapped, None, "urn:test")
     assert plan.bundle is not None
     bundle = msgspec.json.decode(plan.bundle)

@@ -66,7 +66,7 @@ def test_02_full_urls_are_stable_uuids_by_name() -> None:
 def test_03_references_inside_the_bundle_are_its_full_urls() -> None:
     """§7.1 line 3."""
     entries = mapped(sample.person()).entries
-    referred = {url for one in entries for url in delivery.references(one.resource)}
+    referred = {url for one in entries for url in sample.references(one.resource)}
     assert referred <= {one.full_url for one in entries}
 
 

@@ -145,10 +145,6 @@ class Dhis2Client:
         query = [("fields", fields), ("paging", "false"), *(("filter", one) for one in filters)]
         return list(_json(await self._read(f"/{quote(kind)}", query)).get(kind, []))
 
-    async def metadata_object(self, kind: str, uid: str, *, fields: str = ":owner") -> dict[str, Any]:
-        """The object `uid` of the collection `kind`. Raises Dhis2Error 404."""
-        return await self.get(f"/{quote(kind)}/{quote(uid)}", {"fields": fields})
-
     async def import_metadata(self, package: Mapping[str, Any] | bytes, **parameters: str) -> dict[str, Any]:
         """The import report of `POST /api/metadata` (§4.3), all or nothing. Raises Dhis2Error when it was refused."""
         query = {"importStrategy": "CREATE_AND_UPDATE", "atomicMode": "ALL", **parameters}

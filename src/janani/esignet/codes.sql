@@ -60,9 +60,6 @@ from (
 where d.id = due.id
 returning d.id, d.transaction_number, d.channel, d.sealed, d.expires_at, d.tries;
 
--- name: next_delivery()$
-select min(next_try_at) from delivery;
-
 -- name: end_delivery(id, now, event, outcome, transaction_number)!
 -- Sent, refused for good, or too late: the message is gone, its end is in the audit trail.
 with ended as (delete from delivery where id = :id returning true)

@@ -156,13 +156,6 @@ values (:kind, :client_id, :value, :expires_at)
 on conflict (kind, client_id, value) do update set expires_at = excluded.expires_at where u.expires_at <= :now
 returning true;
 
--- name: start_transaction(id, client_id, request, essential, voluntary, scopes, details_hash, expires_at)$
-insert into transaction (id, stage, client_id, request, essential_claims, voluntary_claims, authorize_scopes,
-                         details_hash, expires_at)
-values (:id, 'preauth', :client_id, :request::jsonb, :essential::text[], :voluntary::text[], :scopes::text[],
-        :details_hash, :expires_at)
-returning number;
-
 -- name: transaction_at(id, stage, now)^
 -- A live transaction in the stage asked for, with what its client says.
 select t.*, c.relying_party_id, c.additional_config, c.name as client_name
@@ -257,18 +250,6 @@ set name = excluded.name, logo_uri = excluded.logo_uri, public_key = excluded.pu
     acrs = excluded.acrs, redirect_uris = excluded.redirect_uris, additional_config = excluded.additional_config,
     status = 'ACTIVE', updated_at = excluded.updated_at;
 
--- name: exchange_for_code(id, code_hash, accepted, permitted, lifetime_seconds, expires_at)$
--- The transaction ends and its code begins, in one statement; null when it had ended already.
-with ended as (
-    delete from transaction where id = :id and stage = 'authenticated' returning *
-)
-insert into auth_code (code_hash, transaction_number, client_id, person_id, typed_id, request, accepted_claims,
-                       permitted_scopes, acr, authenticated_at, lifetime_seconds, expires_at)
-select :code_hash, number, client_id, person_id, typed_id, request, :accepted::text[], :permitted::text[], acr,
-       authenticated_at, :lifetime_seconds::integer, :expires_at
-from ended
-returning transaction_number;
-
 -- name: code_waiting(code_hash, now)^
 select a.*, c.relying_party_id, c.public_key, c.encryption_key, c.additional_config, c.status as client_status,
        p.individual_id, p.identity
@@ -278,10 +259,6 @@ where a.code_hash = :code_hash and a.expires_at > :now;
 -- name: redeem_code(code_hash)$
 -- Of two that redeem at once, one gets the number.
 delete from auth_code where code_hash = :code_hash returning transaction_number;
-
--- name: add_access_token(token_hash, transaction_number, client_id, person_id, userinfo, jkt, expires_at)!
-insert into access_token (token_hash, transaction_number, client_id, person_id, userinfo, jkt, expires_at)
-values (:token_hash, :transaction_number, :client_id, :person_id, :userinfo, :jkt, :expires_at);
 
 -- name: userinfo_of(token_hash, now)^
 select userinfo, jkt, transaction_number, client_id, person_id

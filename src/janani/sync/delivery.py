@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -141,19 +141,6 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
             wanted.add(url)
             waiting += [found.decode() for found in _REFERENCE.findall(by_url[url].body)]
     return [entry for entry in entries if entry.full_url in wanted]
-
-
-def references(node: Any) -> Iterator[str]:
-    """Every Reference.reference within a resource."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "reference" and isinstance(value, str):
-                yield value
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for one in node:
-            yield from references(one)
 
 
 def _request(entry: Entry, patient: str, *, update: bool = False) -> bytes:

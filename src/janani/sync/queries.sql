@@ -175,12 +175,6 @@ select target, person from gone;
 -- Forgotten, until the person changes again.
 delete from dead where person = :person and (:target::text = '' or target = :target) returning target, person;
 
--- name: unremember!
--- The next delivery is whole; the Patient's key and what to take back stay known.
-update delivered set fingerprint = '',
-  digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
-where person = :person and (:target::text = '' or target = :target);
-
 -- name: targets
 -- One row a target: its queue, its latest delivery and who was set aside.
 select target.name, target.since,

@@ -99,12 +99,6 @@ class Back:
             for field, roles, text in row.read(resource, refuse)
         ]
 
-    def shared_codes(self) -> Iterator[tuple[str, list[str]]]:
-        """(code, fields) of every code that several rows have: without our identifier, words or stage must decide."""
-        for (*_, system, code), rows in self._coded.items():
-            if len(rows) > 1:
-                yield f"{system}|{code}", [row.field for row in rows]
-
     def _row(self, resource: Json, kind: str, stage: str, refuse: Refuse) -> Row | None:
         for one in resource.get("identifier") or ():
             if isinstance(one, dict) and one.get("system") == self._values:
