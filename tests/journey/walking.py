@@ -39,6 +39,7 @@ async def shot(page: Page, name: str) -> None:
 async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (), shots: str = "") -> None:
     """National ID, channel, code, consent, as a person does it on eSignet's pages."""
     await page.get_by_label("National ID number").fill(national_id)
+    esignet = urlsplit(page.url).netloc  # now: once the code is confirmed it may go on before we look
     if shots:
         await shot(page, f"{shots}-1-number")
     await page.get_by_role("button", name="Continue").click()
@@ -50,7 +51,7 @@ async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (
     if shots:
         await shot(page, f"{shots}-3-code")
     await page.get_by_role("button", name="Confirm the code").click()
-    if not await _asked_for_consent(page):
+    if not await _asked_for_consent(page, esignet):
         return
     for claim in withhold:
         await page.get_by_role("switch", name=claim).press("Space")
@@ -59,9 +60,9 @@ async def sign_in(page: Page, national_id: str, *, withhold: tuple[str, ...] = (
     await page.get_by_role("button", name="Share and continue").click()
 
 
-async def _asked_for_consent(page: Page) -> bool:
+async def _asked_for_consent(page: Page, esignet: str) -> bool:
     """Whether eSignet asks what to share; who agreed before and is asked for the same goes on at once."""
-    esignet, consent = urlsplit(page.url).netloc, page.get_by_role("button", name="Share and continue")
+    consent = page.get_by_role("button", name="Share and continue")
     for _ in range(150):
         if page.is_closed() or urlsplit(page.url).netloc != esignet:
             return False
