@@ -27,8 +27,7 @@ _STATIC = files("janani.esignet") / "static"
 def speak(request: Http, ui_locales: str = "") -> str:
     """Chooses the page's language: `ui_locales` of the query or as given, else what the browser asks for."""
     wanted = request.query_params.get("ui_locales", ui_locales).split()
-    accepted = request.headers.get("accept-language", "")
-    wanted += [part.split(";")[0].strip() for part in accepted.split(",") if part.strip()]
+    wanted += i18n.accepted(request.headers.get("accept-language", ""))
     language = i18n.choose(wanted, *PLACES)
     i18n.use(language)
     return language
@@ -132,8 +131,7 @@ def languages(request: Http) -> list[tuple[str, str, str]]:
     """Code, own name and link of each language: this same page, asked for in that language. Nothing to choose: none."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "ui_locales"]
     spoken = i18n.spoken(*PLACES) if len(i18n.spoken(*PLACES)) > 1 else ()
-    names = {"en": "English", "si": "සිංහල", "ta": "தமிழ்"}
-    return [(code, names[code], "?" + urlencode([*query, ("ui_locales", code)])) for code in spoken]
+    return [(code, i18n.NAMES[code], "?" + urlencode([*query, ("ui_locales", code)])) for code in spoken]
 
 
 @get("/authorize.js")

@@ -14,6 +14,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LANGUAGES = ("en", "si", "ta")
+NAMES = {"en": "English", "si": "සිංහල", "ta": "தமிழ்"}
+"""What each language calls itself."""
 _language: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -53,6 +55,11 @@ def choose(wanted: Iterable[str], *places: str) -> str:
     """The first of `wanted` (BCP 47 tags, best first) that is `spoken` at `places`, else English."""
     available = (tag.split("-")[0].lower() for tag in wanted)
     return next((language for language in available if language in spoken(*places)), "en")
+
+
+def accepted(header: str) -> list[str]:
+    """The tags of an `Accept-Language`, in its order."""
+    return [tag for part in header.split(",") if (tag := part.partition(";")[0].strip())]
 
 
 def use(language: str) -> None:

@@ -20,25 +20,30 @@ _METHODS = [
     ("programmes/*/chart.yaml", "janani.kernel.messages:yaml_words"),
 ]
 _YAML_KEYS = frozenset(("says", "label", "title"))
+_YAML_KEYS_BELOW: dict[str, frozenset[str] | None] = {"words": None, "lines": frozenset(("name",))}
+"""None: every value."""
 _OPTIONS = {"**/pages/**.html": {"encoding": "utf-8", "trim_blocks": "true", "lstrip_blocks": "true"}}
 
 
 def yaml_words(
     file: BinaryIO, _keywords: object, _tags: object, options: object
 ) -> Iterator[tuple[int, str, str, list[str]]]:
-    """What a programme's YAML says to people: the values of `says`, `label` and `title`, for Babel's extractor."""
+    """What a programme's YAML says to people, for Babel's extractor.
 
-    def words(node: yaml.Node | None) -> Iterator[tuple[int, str, str, list[str]]]:
+    These are the values of `says`, `label` and `title`, all values below `words`, and the `name` of each of `lines`.
+    """
+
+    def words(node: yaml.Node | None, keys: frozenset[str] | None) -> Iterator[tuple[int, str, str, list[str]]]:
         if isinstance(node, yaml.SequenceNode):
             for each in node.value:
-                yield from words(each)
+                yield from words(each, keys)
         elif isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                if key.value in _YAML_KEYS and isinstance(value, yaml.ScalarNode):
+                if isinstance(value, yaml.ScalarNode) and (keys is None or key.value in keys):
                     yield value.start_mark.line + 1, "_", value.value, []
-                yield from words(value)
+                yield from words(value, _YAML_KEYS_BELOW.get(key.value, _YAML_KEYS))
 
-    yield from words(yaml.compose(file.read().decode(), Loader=yaml.SafeLoader))
+    yield from words(yaml.compose(file.read().decode(), Loader=yaml.SafeLoader), _YAML_KEYS)
 
 
 def collected(root: Path) -> Catalog:

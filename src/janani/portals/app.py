@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
+from litestar.response import Redirect
 
 from janani import programmes
-from janani.kernel import http, i18n, pages
+from janani.kernel import http, pages
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import jwks, signing_key
 from janani.kernel.postgres import open_pool
 from janani.kernel.problems import Problem
 from janani.portals import doctor, midwife, mother
+from janani.portals.language import speak
 from janani.portals.origin import same_origin
 from janani.portals.problems import render, render_error
 from janani.portals.sessions import SQL
@@ -32,12 +34,6 @@ async def home() -> Response[str]:
 async def keys(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The key by which the record knows the doctor's and the mother's portal."""
     return jwks(state_of(request).key)
-
-
-async def speak(request: Request[Any, Any, Any]) -> None:
-    """Chooses the language of the page from what the browser asks for."""
-    wanted = request.headers.get("accept-language", "")
-    i18n.use(i18n.choose(part.split(";")[0].strip() for part in wanted.split(",") if part.strip()))
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
@@ -63,9 +59,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             finally:
                 await pool.close()
 
-    async def before(request: Request[Any, Any, Any]) -> None:
+    async def before(request: Request[Any, Any, Any]) -> Redirect | None:
         await same_origin(request)
-        await speak(request)
+        return speak(request)
 
     return http.application(
         "portals",

@@ -15,6 +15,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from janani.clients.oidc_checks import code_challenge
+from janani.kernel import i18n
 from janani.kernel.clock import Clock
 from janani.kernel.i18n import _
 from janani.kernel.ids import token
@@ -74,6 +75,7 @@ async def begin(request: _Request, door: Door, then: str) -> Redirect:
         "state": state,
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
+        "ui_locales": i18n.current(),
         **door.extra,
     }
     secure = door.redirect_uri.startswith("https://")
