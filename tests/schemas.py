@@ -1,33 +1,26 @@
-"""schemathesis against a running server: whatever an OpenAPI document says may be asked, never a 5xx answers."""
+"""schemathesis against a running server: what an OpenAPI document says may be asked is answered as it says."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+AS_SAID = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 Dress = Callable[[schemathesis.Case], Mapping[str, str]]
-
-
-def with_bodies(document: dict[str, Any], bodies: Mapping[str, Any]) -> dict[str, Any]:
-    """`document` with the request bodies that handlers read themselves: by end of path, a type or names of a form."""
-    for path, operations in document["paths"].items():
-        found = next((body for end, body in bodies.items() if path.endswith(end)), None)
-        for method in {"post", "put", "patch"} & set(operations) if found is not None else ():
-            if isinstance(found, tuple):
-                texts = {name: {"type": "string"} for name in found}
-                content = {FORM: {"schema": {"type": "object", "properties": texts}}}
-            else:
-                (schema,), components = msgspec.json.schema_components(
-                    [found], ref_template="#/components/schemas/{name}"
-                )
-                document.setdefault("components", {}).setdefault("schemas", {}).update(components)
-                content = {JSON: {"schema": schema}}
-            operations[method]["requestBody"] = {"required": True, "content": content}
-    return document
 
 
 def ask_everything(
@@ -38,7 +31,7 @@ def ask_everything(
     examples: int,
     meant: Callable[[requests.Response], bool] = lambda _answer: False,
 ) -> list[str]:
-    """Asks each operation `examples` times; which ones answered 5xx, with what was asked.
+    """Asks each operation `examples` times; which ones answered 5xx, or otherwise than the document says.
 
     `dress` may change a case before it is sent, and gives its headers; `meant` says which 5xx are right.
     """
@@ -60,6 +53,11 @@ def ask_everything(
             answer = case.call(base_url=url, headers=dict(headers), timeout=20, allow_redirects=False)
             if answer.status_code >= 500 and not meant(answer):
                 fell.append(f"{case.method} {case.path}: {answer.status_code} for {case.body!r:.300}")
+            try:
+                case.validate_response(answer, checks=AS_SAID)
+            except FailureGroup as failures:
+                wrong = "; ".join(f"{one.title}: {one.message:.300}" for one in failures.exceptions)
+                fell.append(f"{case.method} {case.path}: {wrong}")
 
         ask()
     return fell

@@ -19,6 +19,7 @@ from janani.esignet import (
     consents,
     delivery,
     demo,
+    described,
     details,
     discovery,
     identities,
@@ -130,6 +131,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         lifespan=[running],
         dependencies={"idp": Provide(provide_idp)},
         request_max_body_size=1024 * 1024,
+        described=described.table(old=old),
     )
 
 

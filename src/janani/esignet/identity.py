@@ -88,7 +88,7 @@ TEXTS = (
 )
 FIELDS = tuple(field.encode_name for field in fields(Identity))
 NEVER_KEPT = ("pin", "password", "aliases")
-_NEEDED = (
+NEEDED = (
     *("individualId", "fullName", "givenName", "familyName", "gender", "dateOfBirth", "locality", "region", "country"),
     *("postalCode", "encodedPhoto", "email", "phone", "pin"),
 )
@@ -137,7 +137,7 @@ def request_faults(request: dict[str, Any], *, whole: bool) -> list[Fault]:
     Args:
         whole: whether every required field must be there (create), or null leaves what is stored (update).
     """
-    needed = _NEEDED if whole else ("individualId",)
+    needed = NEEDED if whole else ("individualId",)
     return [
         Fault(f"invalid_{name.lower()}", f"request.{name}")
         for name in FIELDS

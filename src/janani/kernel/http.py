@@ -18,11 +18,11 @@ from litestar import Litestar, Request, Response, get
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from janani import __version__
 from janani.kernel import trace
+from janani.kernel.openapi import Described, DescribedConfig
 from janani.kernel.telemetry import log
 
 ErrorRenderer = Callable[[Request[Any, Any, Any], int, str, str], Response[Any]]
@@ -60,6 +60,7 @@ def application(
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
     headers: Mapping[str, str] | None = None,
     request_max_body_size: int = 20 * 1024 * 1024,
+    described: Described | None = None,
     **litestar_options: Any,
 ) -> Litestar:
     """The Litestar application of `part`.
@@ -72,6 +73,7 @@ def application(
         lifespan: context managers entered at start in order; they put resources on `app.state`.
         headers: response headers that replace or add to the default security headers
             (an empty value removes one).
+        described: what the OpenAPI document says beyond what handlers' signatures tell.
     """
 
     def any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -90,7 +92,9 @@ def application(
         exception_handlers={Exception: any_error, HTTPException: any_error, **(exception_handlers or {})},
         lifespan=list(lifespan),
         middleware=[_frame(part, response_headers)],
-        openapi_config=OpenAPIConfig(title=f"Janani {part}", version=__version__, path="/openapi"),
+        openapi_config=DescribedConfig(
+            title=f"Janani {part}", version=__version__, path="/openapi", table=described or Described({})
+        ),
         request_max_body_size=request_max_body_size,
         logging_config=None,
         **litestar_options,

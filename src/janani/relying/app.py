@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from janani.kernel import http, pages, postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.kernel.jose import jwks
-from janani.relying import cards, phone, verification
+from janani.relying import cards, described, phone, verification
 from janani.relying.party import Party, The, api_token_guard, open_party
 from janani.relying.problems import NoSuchClient, RelyingProblem, render, render_unforeseen
 from janani.settings import Settings
@@ -93,4 +93,5 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         lifespan=[running],
         dependencies={"party": Provide(provide_party)},
         request_max_body_size=64 * 1024,
+        described=described.table(),
     )
