@@ -9,7 +9,10 @@ from collections.abc import Mapping
 import requests
 import schemathesis
 
+from janani.relying.app import create_app
+from janani.relying.described import table
 from janani.relying.problems import CARD_STATUSES, STATUSES
+from janani.settings import Settings
 from relying_world import World
 from schemas import ask_everything
 
@@ -29,3 +32,8 @@ async def test_whatever_the_document_allows_is_answered(world: World) -> None:
 
     fell = await asyncio.to_thread(ask_everything, document, url, dress, examples=8, meant=of_the_family)
     assert fell == []
+
+
+def test_every_operation_is_described() -> None:
+    paths = create_app(Settings()).openapi_schema.to_schema()["paths"]
+    assert {f"{method.upper()} {path}" for path, found in paths.items() for method in found} == set(table().operations)
