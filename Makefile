@@ -73,6 +73,7 @@ lock: install-dev ## refresh the lock files (exact versions, hashes, no addresse
 
 messages: install-dev ## collect translatable strings into the catalogues
 	@$(BIN)/python -m janani.kernel.messages
+	@$(BIN)/python -m janani.programmes.translations
 
 clean: ## remove what was installed and built (not your data)
 	@rm -rf $(VENV) node_modules assets/node_modules src/janani/kernel/static

@@ -18,6 +18,8 @@ _METHODS = [
     ("**/pages/**.html", "jinja2.ext:babel_extract"),
     ("programmes/*/programme.yaml", "janani.kernel.messages:yaml_words"),
     ("programmes/*/chart.yaml", "janani.kernel.messages:yaml_words"),
+    ("programmes/*/mapping.yaml", "janani.programmes.translations:mapping_words"),
+    ("programmes/*/metadata.json", "janani.programmes.translations:metadata_words"),
 ]
 _YAML_KEYS = frozenset(("says", "label", "title"))
 _YAML_KEYS_BELOW: dict[str, frozenset[str] | None] = {"words": None, "lines": frozenset(("name",))}

@@ -1,6 +1,6 @@
 """From the resources of a record to what a page shows. Pure: resources and an instant in, plain values out.
 
-Instants are shown in the zone of the instant that comes in.
+Instants are shown in the zone of the instant that comes in; words of the programme in the language of the request.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from janani.kernel.i18n import _
 from janani.portals.chart.definition import ChartDefinition, Definition, Line, Shown
 from janani.programmes import Programme
 
@@ -78,15 +79,6 @@ class Chart(Struct):
     series: list[Series]
 
 
-class Access(Struct):
-    """Who was at the record on a day, and how often: to look, or to write (AuditEvent)."""
-
-    day: date
-    who: str
-    wrote: bool
-    times: int
-
-
 class View(Struct):
     """All that a page shows of one woman's record."""
 
@@ -144,9 +136,7 @@ def view(resources: list[Json], definition: Definition, programme: Programme, no
         problems=[problem_of(one) for one in _problems_first(by_type.get("Condition", []))],
         medicines=_medicines(by_type),
         immunisations=[
-            Fact(text_of(one.get("vaccineCode")), one.get("occurrenceString", ""), day(one.get("occurrenceDateTime")))
-            for one in by_type.get("Immunization", [])
-            if one.get("status") == "completed"
+            _vaccination(one) for one in by_type.get("Immunization", []) if one.get("status") == "completed"
         ],
         allergies=[Fact(text_of(one.get("code")), "") for one in allergies if one not in none_known],
         no_allergies=bool(none_known),
@@ -174,11 +164,11 @@ def newest(observations: list[Json], wanted: Iterable[Shown]) -> list[Fact]:
 
 def focus_of(one: Json) -> str:
     """What an Observation is about when it is not the woman or her only foetus: `Second foetus`."""
-    return ", ".join(str(each.get("display") or each.get("reference") or "?") for each in one.get("focus", []))
+    return ", ".join(_(str(each.get("display") or each.get("reference") or "?")) for each in one.get("focus", []))
 
 
 def _about(label: str, one: Json) -> str:
-    return f"{label} ({focus})" if (focus := focus_of(one)) else label
+    return f"{_(label)} ({focus})" if (focus := focus_of(one)) else _(label)
 
 
 def value_of(one: Json) -> str:
@@ -227,21 +217,6 @@ def local_day(text: str | None, zone: tzinfo | None) -> date | None:
     """The day of a FHIR date or instant, as the calendar in `zone` has it."""
     moment = local(text, zone)
     return moment.date() if moment else day(text)
-
-
-def accesses(events: list[Json], zone: tzinfo | None) -> list[Access]:
-    """Who was at the record, the newest day first; whoever came often on a day is said once."""
-    found: dict[tuple[date, str, bool], Access] = {}
-    for one in sorted(events, key=lambda one: str(one.get("recorded", "")), reverse=True):
-        if (on := local_day(one.get("recorded"), zone)) is not None:
-            who, wrote = _agent(one), one.get("action") in ("C", "U", "D")
-            found.setdefault((on, who, wrote), Access(on, who, wrote, 0)).times += 1
-    return list(found.values())
-
-
-def _agent(event: Json) -> str:
-    named = [agent.get("name") or agent.get("who", {}).get("display") for agent in event.get("agent", [])]
-    return str(next(filter(None, named), ""))
 
 
 def _age(born: date | None, today: date) -> int | None:
@@ -322,6 +297,11 @@ def _medicines(by_type: dict[str, list[Json]]) -> list[Fact]:
     return list(found.values())
 
 
+def _vaccination(one: Json) -> Fact:
+    when = _(one.get("occurrenceString", ""))
+    return Fact(text_of(one.get("vaccineCode")), when, day(one.get("occurrenceDateTime")))
+
+
 def _coming(appointments: list[Json], places: dict[str, str], now: datetime) -> list[Meeting]:
     open_ones = [one for one in appointments if one.get("status") in ("booked", "pending", "proposed")]
     found = [_meeting(one, places, now.tzinfo) for one in open_ones]
@@ -382,10 +362,9 @@ def _identifier(patient: Json, system: str) -> str:
 
 
 def text_of(concept: Json | None) -> str:
-    """A CodeableConcept for a person: its text, else what its first coding is called."""
+    """A CodeableConcept for a person: its text, else the name of its first code; translated where it is known."""
     concept = concept or {}
-    shown = concept.get("text") or next((one.get("display", "") for one in concept.get("coding", [])), "")
-    return str(shown)
+    return _(str(concept.get("text") or next((one.get("display", "") for one in concept.get("coding", [])), "")))
 
 
 def _when(one: Json) -> str:

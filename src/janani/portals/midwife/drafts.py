@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from janani.kernel.ids import is_uid, uid
 from janani.kernel.postgres import json_of
+from janani.portals.midwife import forms
 from janani.portals.midwife.identity_state import IdentityState
 from janani.portals.midwife.payloads import Uids
 from janani.portals.problems import NotFound
@@ -70,7 +71,7 @@ class Draft(Struct):
 def stage_name(program: dict[str, Any], programme: Programme, kind: str) -> str:
     """What the registry calls the stage of a kind of form; "" when `program`, its metadata, has none."""
     uid = programme.registry.stages.get(STAGES.get(kind, ""))
-    return next((str(one["displayName"]) for one in program["programStages"] if one["id"] == uid), "")
+    return next((forms.said(one, "NAME") for one in program["programStages"] if one["id"] == uid), "")
 
 
 def typed(sent: dict[str, str]) -> dict[str, str]:

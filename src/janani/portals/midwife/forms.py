@@ -6,22 +6,41 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from janani.kernel import i18n
 from janani.kernel.i18n import _
 
 Json = dict[str, Any]
+_SAID = "translations[locale,property,value]"
+_QUESTION = (
+    f"id,displayName,displayFormName,displayDescription,{_SAID},valueType,optionSet[options[code,displayName,{_SAID}]]"
+)
 PROGRAM_FIELDS = (
     "id,displayName,version,organisationUnits[id,displayName],"
-    "programSections[id,displayName,sortOrder,trackedEntityAttributes[id]],"
+    f"programSections[id,displayName,{_SAID},sortOrder,trackedEntityAttributes[id]],"
     "programTrackedEntityAttributes[mandatory,sortOrder,allowFutureDate,trackedEntityAttribute"
-    "[id,displayName,displayFormName,displayDescription,valueType,unique,generated,optionSet[options[code,displayName]]]],"
-    "programStages[id,displayName,executionDateLabel,repeatable,programStageSections[id,displayName,displayDescription,"
-    "sortOrder,dataElements[id]],programStageDataElements[compulsory,allowFutureDate,sortOrder,dataElement"
-    "[id,displayName,displayFormName,displayDescription,valueType,optionSet[options[code,displayName]]]]]"
+    f"[{_QUESTION},unique,generated]],"
+    f"programStages[id,displayName,executionDateLabel,{_SAID},repeatable,programStageSections[id,displayName,"
+    f"displayDescription,{_SAID},sortOrder,dataElements[id]],programStageDataElements[compulsory,allowFutureDate,"
+    f"sortOrder,dataElement[{_QUESTION}]]]"
 )
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
 _OLDEST_YEAR = 1900
 _WHOLE_NUMBERS = ("INTEGER", "INTEGER_POSITIVE", "INTEGER_ZERO_OR_POSITIVE", "INTEGER_NEGATIVE")
 _NUMBERS = (*_WHOLE_NUMBERS, "NUMBER", "PERCENTAGE", "UNIT_INTERVAL")
+
+
+def said(one: Json, *properties: str) -> str:
+    """A text of an object of the metadata in the language of this request, else as the registry shows it.
+
+    `properties` are DHIS2's names of what is translated (NAME, FORM_NAME …); the first that is there counts.
+    """
+    translations = {
+        each["property"]: each["value"]
+        for each in one.get("translations", [])
+        if each["locale"].replace("-", "_").partition("_")[0] == i18n.current()
+    }
+    shown = {"NAME": "displayName", "FORM_NAME": "displayFormName", "DESCRIPTION": "displayDescription"}
+    return next((text for name in properties if (text := translations.get(name) or one.get(shown[name]))), "")
 
 
 class Field(Struct):
@@ -68,7 +87,7 @@ def attribute_sections(program: Json, *, hidden: set[str]) -> list[Section]:
     sections = []
     for part in sorted(program.get("programSections", []), key=lambda part: part.get("sortOrder", 0)):
         own = [shown.pop(ref["id"]) for ref in part["trackedEntityAttributes"] if ref["id"] in shown]
-        sections.append(Section(part["displayName"], "", own))
+        sections.append(Section(said(part, "NAME"), "", own))
     sections.append(Section(_("Further details"), "", list(shown.values())))
     return [section for section in sections if section.fields]
 
@@ -88,8 +107,8 @@ def stage_sections(
     for part in sorted(stage.get("programStageSections", []), key=lambda part: part.get("sortOrder", 0)):
         own = [fields.pop(ref["id"]) for ref in part["dataElements"] if ref["id"] in fields]
         own = [each for each in own if each.id not in hidden]
-        sections.append(Section(part["displayName"], part.get("displayDescription", ""), own, part["id"] in folded))
-    sections.append(Section(stage["displayName"], "", [each for each in fields.values() if each.id not in hidden]))
+        sections.append(Section(said(part, "NAME"), said(part, "DESCRIPTION"), own, part["id"] in folded))
+    sections.append(Section(said(stage, "NAME"), "", [each for each in fields.values() if each.id not in hidden]))
     return [section for section in sections if section.fields]
 
 
@@ -100,12 +119,12 @@ def stage_of(program: Json, stage_uid: str) -> Json:
 
 
 def _field(one: Json, *, mandatory: bool, future: bool) -> Field:
-    options = [(each["code"], each["displayName"]) for each in one.get("optionSet", {}).get("options", [])]
+    options = [(each["code"], said(each, "NAME")) for each in one.get("optionSet", {}).get("options", [])]
     return Field(
         id=one["id"],
-        label=one.get("displayFormName") or one["displayName"],
-        name=one["displayName"],
-        hint=one.get("displayDescription", ""),
+        label=said(one, "FORM_NAME", "NAME"),
+        name=said(one, "NAME"),
+        hint=said(one, "DESCRIPTION"),
         value_type=one["valueType"],
         mandatory=mandatory,
         future=future,

@@ -10,7 +10,8 @@ from janani.clients.fhir import FhirError
 from janani.kernel import pages
 from janani.kernel.i18n import _
 from janani.portals import oauth, record_access
-from janani.portals.chart.view import accesses, view
+from janani.portals.chart.access import accesses
+from janani.portals.chart.view import view
 from janani.portals.oauth import Door
 from janani.portals.problems import LoginNeeded, NotFound
 from janani.portals.record_access import reader_of
