@@ -55,14 +55,15 @@ def qr(
     national_id: Annotated[str, Parameter(help="A number of hers: UIN, VID or NIC.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="Write the code as SVG there; else its text is printed.")] = None,
+    out: Annotated[Path | None, Parameter(help="Write the code there, as PNG or else SVG by its name; else its text is printed.")] = None,
 ) -> None:
     """Issue the signed QR code of a person's card, as MOSIP prints it."""
     text = _run(lambda settings: _card(settings, national_id))
     if out is None:
         print(text)
         return
-    segno.make(text, error="l", micro=False, boost_error=False).save(str(out), kind="svg", scale=4, border=4)
+    kind = "png" if out.suffix.lower() == ".png" else "svg"
+    segno.make(text, error="l", micro=False, boost_error=False).save(str(out), kind=kind, scale=4, border=4)
 
 
 @people.command

@@ -97,5 +97,7 @@ async def test_a_card_that_the_sandbox_issues_is_taken(world: World, tmp_path: P
     assert "Identity verified offline, by her card" in (await read(world, text)).text
     assert await people_qr(NIMALI, "--out", str(tmp_path / "card.svg")) == (0, "")
     assert (tmp_path / "card.svg").read_text().startswith("<?xml")
+    assert await people_qr(NIMALI, "--out", str(tmp_path / "card.png")) == (0, "")
+    assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
     code, text = await people_qr("9999999999")
     assert (code, "knows nobody" in text) == (1, True)

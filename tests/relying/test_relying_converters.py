@@ -86,6 +86,12 @@ def test_options_are_found_in_any_language(word: Any, code: str | None) -> None:
         ),
         ({"postal_code": 20850, "region": "kandy district"}, "20850, Kandy, Central Province"),
         ({"formatted": "1 Road\n20850 Akurana"}, "1 Road, 20850 Akurana"),
+        (
+            {"formatted": "9 Road\n60200 Kuliyapitiya\nKandy\nSri Lanka"},
+            "9 Road, 60200 Kuliyapitiya, Kandy, Central Province, LK",
+        ),
+        ({"formatted": "1 Road\nCentral Province\nSri Lanka"}, "1 Road, Central Province, LK"),
+        ({"formatted": "1 Road\nPune\nIndia"}, "1 Road, Pune, India"),
         ("1 Road\r\nAkurana", "1 Road, Akurana"),
         ({"country": "Sri Lanka"}, None),  # a country alone is no address
         ({}, None),

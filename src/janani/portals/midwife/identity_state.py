@@ -53,7 +53,7 @@ def verified(answer: dict[str, Any], programme: Programme) -> IdentityState:
 
 def following(before: IdentityState, now: IdentityState) -> IdentityState:
     """`now`, with what her card said before, to be compared."""
-    now.card = before.values if before.status == VERIFIED_OFFLINE else before.card
+    now.card = (before.values if before.status == VERIFIED_OFFLINE else {}) or before.card
     return now
 
 
