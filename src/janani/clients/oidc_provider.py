@@ -77,10 +77,15 @@ class Provider:
         candidates = [key for key in self._keys if kid is None or key.kid == kid]
         if len(candidates) != 1:  # without a `kid` only a lone key can be meant
             raise OidcError("unknown_key" if kid is not None else "bad_signature")
+        taken = self.algorithms(algorithms)
         try:
-            return jose.verify(token, KeySet(candidates), algorithms=self.algorithms(algorithms), largest=LARGEST_TOKEN)
+            claims = jose.verify(token, KeySet(candidates), algorithms=taken, largest=LARGEST_TOKEN)
+            msgspec.json.encode(claims)  # half a surrogate pair, or endless nesting, could never be passed on
+        except (RecursionError, UnicodeEncodeError) as error:
+            raise OidcError("provider_invalid") from error
         except (JoseError, ValueError) as error:
             raise OidcError("bad_signature") from error
+        return claims
 
     async def _fetch_keys(self, http: httpx.AsyncClient, now: datetime) -> None:
         document = await fetched_json(http, self.jwks_uri)

@@ -123,8 +123,8 @@ def load(programme: Programme, file: str = FILE) -> ClaimMapping:
 
 
 def withheld(mapping: ClaimMapping, claims: Mapping[str, Any]) -> list[str]:
-    """The claims that were asked for and not given, in no language."""
-    given = {name.partition("#")[0] for name in claims}
+    """The claims that were asked for and not given, in no language. Null or empty is not given (Core §5.3.2)."""
+    given = {name.partition("#")[0] for name, value in claims.items() if has(value)}
     return [name for name in mapping.request.names if name.partition("#")[0] not in given]
 
 
@@ -182,14 +182,19 @@ def at(claims: Mapping[str, Any], path: str, locales: Sequence[str] = ()) -> Any
     A claim that came in several languages only (`name#si`, `name#en`; Core §5.2) is read in the first of `locales` it
     has, else in the alphabetically first. `name#si` in the path means that language alone.
     """
-    if path in claims:
+    if has(claims.get(path)):
         return claims[path]
     head, _dot, rest = path.partition(".")
     value = claims.get(head)
-    if value is None and "#" not in head:
-        tagged = sorted(name for name in claims if name.startswith(f"{head}#"))
+    if not has(value) and "#" not in head:
+        tagged = sorted(name for name in claims if name.startswith(f"{head}#") and has(claims[name]))
         wanted = next((f"{head}#{one}" for one in locales if f"{head}#{one}" in tagged), None)
         value = claims.get(wanted or (tagged[0] if tagged else head))
     for step in rest.split(".") if rest else ():
         value = value.get(step) if isinstance(value, Mapping) else None
-    return value
+    return value if has(value) else None
+
+
+def has(value: Any) -> bool:
+    """Whether this is a value at all: neither null nor an empty text."""
+    return value is not None and value != ""

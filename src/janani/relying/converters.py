@@ -7,19 +7,21 @@ from typing import Any
 
 from janani.programmes.sri_lanka import e164, parse_nic
 
+# Half a surrogate pair and control characters: no registry keeps them. What joins letters (ZWJ) is none of them.
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_LARGEST = 10**30
 _DATE = re.compile(r"^(\d{4})[-/](\d{2})[-/](\d{2})$")
 
 
 def as_exact(value: Any) -> str | None:
     """A text as it is."""
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and not _UNWRITABLE.search(value) else None
 
 
 def as_text(value: Any) -> str | None:
     """A text with its blanks tidied; numbers become text, objects and lists don't."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return " ".join(str(value).split()) or None
+    text = _text(value)
+    return " ".join(text.split()) or None if text else None
 
 
 def as_date(value: Any) -> str | None:
@@ -66,8 +68,7 @@ def as_address(
     """One line, `street, postcode town, district, province, country`, of an address claim (Core §5.1.1).
 
     Parts that are missing are left out, never written as blanks. eSignet's `region` is a district or a province: a
-    district brings its province. With `formatted` alone, its lines; where the last names a country, it and the region
-    above it are written the same way, so that a card and a sign-in of one person read alike.
+    district brings its province. With `formatted` alone, that, its line breaks as commas.
     """
     if isinstance(value, str):
         value = {"formatted": value}
@@ -77,20 +78,10 @@ def as_address(
     town = " ".join(text for text in (part["postal_code"], part["locality"]) if text)
     lines = [part["street_address"], town, *_region(part["region"], provinces)]
     if not any(lines):
-        return _formatted(value.get("formatted"), provinces, countries)
+        return _part(value.get("formatted"))
     country = part["country"]
     lines.append((_named(country, countries) or country) if country else None)
     return ", ".join(text for text in lines if text)
-
-
-def _formatted(
-    value: Any, provinces: Mapping[str, Sequence[str]], countries: Mapping[str, Sequence[str]]
-) -> str | None:
-    lines = [line for line in map(_part, value.splitlines()) if line] if isinstance(value, str) else []
-    code = _named(lines[-1], countries) if len(lines) > 1 else None
-    if code:
-        lines[-2:] = [*_region(lines[-2], provinces), code]
-    return ", ".join(lines) or None
 
 
 def _region(text: str | None, provinces: Mapping[str, Sequence[str]]) -> list[str]:
@@ -115,7 +106,12 @@ def _named(word: str, names: Mapping[str, Sequence[str]]) -> str | None:
 
 def _part(value: Any) -> str | None:
     """A part of an address on one line, without a comma at either end."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    lines = (line.strip(" ,;") for line in str(value).splitlines())
+    lines = (line.strip(" ,;") for line in (_text(value) or "").splitlines())
     return " ".join(", ".join(line for line in lines if line).split()) or None
+
+
+def _text(value: Any) -> str | None:
+    """A text, or a number as text."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST:
+        return str(value)
+    return as_exact(value)

@@ -59,9 +59,10 @@ def _filled(
         if line.constant:
             yield line, line.constant, ""
         elif line.template:
-            value = read(_composed(line.template, claims, mapping.request.locales))
+            text, first = _composed(line, claims, mapping.request.locales)
+            value = read(text)
             if value is not None:
-                yield line, value, line.paths[0]
+                yield line, value, first
         else:
             values = ((path, read(at(claims, path, mapping.request.locales))) for path in line.paths)
             found = next(((path, value) for path, value in values if value is not None), None)
@@ -69,12 +70,13 @@ def _filled(
                 yield line, found[1], found[0]
 
 
-def _composed(template: str, claims: Mapping[str, Any], locales: list[str]) -> str | None:
-    """The template with its claims; None when none of them is there. What is missing leaves no blank."""
-    texts = {path: converters.as_text(at(claims, path, locales)) for path in _BRACES.findall(template)}
-    if not any(texts.values()):
-        return None
-    return _BRACES.sub(lambda found: texts[found[1]] or "", template).strip(" ,;")
+def _composed(line: Line, claims: Mapping[str, Any], locales: list[str]) -> tuple[str | None, str]:
+    """The template with its claims, and the first that is there; None when none is. What is missing leaves no blank."""
+    texts = {path: converters.as_text(at(claims, path, locales)) for path in line.paths}
+    there = [path for path, text in texts.items() if text]
+    if not there:
+        return None, ""
+    return _BRACES.sub(lambda found: texts[found[1]] or "", line.template).strip(" ,;"), there[0]
 
 
 def _reader(mapping: ClaimMapping, line: Line, today: date, region: str) -> _Read:
