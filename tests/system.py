@@ -1,6 +1,7 @@
 """The whole of Janani as a process of its own, for the journey, the chaos test and the benches."""
 
 import contextlib
+import fcntl
 import os
 import random
 import signal
@@ -12,27 +13,39 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 _random = random.SystemRandom()  # never the seed of a test
+_kept: list[IO[str]] = []  # locks of ports; the kernel gives them up with the process
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, below those that outgoing calls take: a part that is away for a while gets its
-    own again."""
-    found: dict[int, socket.socket] = {}
+    """Free ports below those that outgoing calls take, kept from other tests' systems until this process ends: a part
+    that is away for a while gets its own again."""
+    found: list[int] = []
     while len(found) < count:
-        port, one = _random.randrange(15_000, 32_000), socket.socket()
-        try:
+        port = _random.randrange(15_000, 32_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
-            found[port] = one
-        except OSError:
-            one.close()
-    for one in found.values():
-        one.close()
-    return list(found)
+            _keep(port)
+            found.append(port)
+    return found
+
+
+def _keep(port: int) -> None:
+    """Raises OSError when another process keeps it."""
+    folder = Path(tempfile.gettempdir()) / "janani-ports"
+    folder.mkdir(exist_ok=True)
+    lock = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    _kept.append(lock)
 
 
 class System:
