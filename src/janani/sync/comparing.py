@@ -164,5 +164,23 @@ def fingerprint(wanted: Mapping[Key, str]) -> bytes:
     return sha256("\n".join(sorted(f"{' '.join(key)} {digest}" for key, digest in wanted.items())).encode()).digest()
 
 
+def fingerprint_of(mapped: Mapped, own_system: str) -> bytes:
+    """`fingerprint` of `expected`, without the keys in between: most people agree."""
+    said = []
+    for entry in mapped.entries:
+        if not entry.shared:
+            head, bar, value = entry.key.partition("%7C")
+            kind, system = _start(head) if bar else key_of(entry.key)[:2]
+            if kind == "Patient":
+                system, value = own_system, mapped.person
+            elif not bar:
+                value = key_of(entry.key)[2]
+            elif "%" in value:
+                value = unquote(value)
+            said.append(f"{kind} {system} {value} {entry.digest}")
+    said.sort()
+    return sha256("\n".join(said).encode()).digest()
+
+
 def _text(key: Key) -> str:
     return f"{key[0]} {key[2]}"

@@ -6,14 +6,17 @@ from typing import Protocol
 from msgspec import Struct
 
 from janani.clients.fhir import FhirClient, FhirError, Resource
-from janani.sync.comparing import Key, Row, canonical, expected, fingerprint, key_of, rows_of
+from janani.sync.comparing import Key, Row, canonical, expected, fingerprint, fingerprint_of, key_of, rows_of
 from janani.sync.mapping import Entry, Mapped, Mapper
 
 _UNKNOWN = {400, 404, 405, 501}
 
 
 class Wanted(Struct, frozen=True):
-    """What a server should hold of a person: the digest of each resource by its key, and all of them in one."""
+    """What a server should hold of a person: the digest of each resource by its key, and all of them in one.
+
+    `digests` is empty where the fingerprints were found to agree: nobody looks there.
+    """
 
     person: str
     digests: Mapping[Key, str]
@@ -47,15 +50,21 @@ class ByDigest:
         self._owned = [{"name": "system", "valueUri": systems[name]} for name in _OWNED]
 
     async def differing(self, people: Sequence[Mapped]) -> list[tuple[Wanted, list[Row] | None]]:
-        wanted = [_wanted(one.person, expected(one, self._own)) for one in people]
+        prints = {one.person: fingerprint_of(one, self._own) for one in people}
         there = {}
-        for text in await self._asked([one.person for one in wanted], summary=True):
+        for text in await self._asked(list(prints), summary=True):
             person, _, told = text.partition("\t")
             there[person] = told
-        unlike = [one.person for one in wanted if there.get(one.person) != one.fingerprint.hex()]
-        rows = await self._rows(unlike) if unlike else {}
-        asked = set(unlike)
-        return [(one, rows.get(one.person, []) if one.person in asked else None) for one in wanted]
+        unlike = {person for person, own in prints.items() if there.get(person) != own.hex()}
+        rows = await self._rows(list(unlike)) if unlike else {}
+        found: list[tuple[Wanted, list[Row] | None]] = []
+        for one in people:
+            person, own = one.person, prints[one.person]
+            if person in unlike:
+                found.append((Wanted(person, expected(one, self._own), own), rows.get(person, [])))
+            else:
+                found.append((Wanted(person, {}, own), None))
+        return found
 
     async def _rows(self, people: Sequence[str]) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}

@@ -103,7 +103,7 @@ class Reconciliation:
 
     async def _compare_all(self) -> None:
         """While the target answers about one page, the next is mapped, and the one behind it is on its way."""
-        pages: asyncio.Queue[list[dict[str, Any]] | None] = asyncio.Queue(maxsize=1)
+        pages: asyncio.Queue[list[Any] | None] = asyncio.Queue(maxsize=1)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read_pages(pages))
             asked: asyncio.Task[None] | None = None
@@ -113,19 +113,15 @@ class Reconciliation:
                     await asked
                 asked = group.create_task(self._compare(mapped, again=False))
 
-    async def _read_pages(self, pages: "asyncio.Queue[list[dict[str, Any]] | None]") -> None:
-        program, page, size = self._mapper.programme.registry.program, [], self._holding.page
-        async for person in self._sides.source.everybody(program, _PAGE):
-            if self._mapper.concerns(person):
-                page.append(person)
-            if len(page) == size:
-                await pages.put(page)
-                page = []
-        if page:
-            await pages.put(page)
+    async def _read_pages(self, pages: "asyncio.Queue[list[Any] | None]") -> None:
+        size = self._holding.page
+        async for people in self._sides.source.everybody(self._mapper, _PAGE):
+            concerned = [one for one in people if self._mapper.concerns(one)]
+            for start in range(0, len(concerned), size):
+                await pages.put(concerned[start : start + size])
         await pages.put(None)
 
-    async def _map(self, people: Sequence[dict[str, Any]]) -> list[Mapped]:
+    async def _map(self, people: Sequence[Any]) -> list[Mapped]:
         mapped = []
         for number, one in enumerate(people):
             mapped.append(self._mapper.map(one, await self._sides.source.context(one)))

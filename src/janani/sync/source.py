@@ -1,15 +1,18 @@
 """The registry as the agent sees it: people, and what their mapping needs to know of units, users and the system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec import convert
+
 from janani.clients.dhis2 import Dhis2Client, Dhis2Error
 from janani.kernel.clock import Clock
 from janani.kernel.telemetry import log
-from janani.sync.mapping import Context, Unit, User
+from janani.sync.mapping import AnyMapper, Context, Unit, User
+from janani.sync.mapping.model import Person
 
 _FRESH = timedelta(hours=1)
 _PAUSE = timedelta(seconds=30)
@@ -52,18 +55,47 @@ class Source:
                 found[person["trackedEntity"]] = seen
         return found
 
-    async def everybody(self, program: str, page: int) -> AsyncIterator[dict[str, Any]]:
-        """All tracked entities of a programme, whole, in the order of their registration. Raises Dhis2Error."""
+    async def everybody(self, mapper: AnyMapper, page: int) -> AsyncIterator[list[Any]]:
+        """All tracked entities of the mapper's programme in the order of their registration, page by page.
+
+        Of each as much as the mapper needs, as what it `reads`. Raises Dhis2Error.
+        """
         query = {
-            "program": program,
+            "program": mapper.programme.registry.program,
             "orgUnitMode": "ACCESSIBLE",
-            "fields": "*",
+            "fields": mapper.fields,
             "order": "createdAt:asc,trackedEntity:asc",
+            "pageSize": str(page),
         }
-        async for person in self._registry.tracked_entities(query | {"pageSize": str(page)}):
-            seen = self._seen(person)
-            if seen is not None:
-                yield seen
+        async for people in self._registry.tracked_entity_pages(query, mapper.reads):
+            if mapper.reads is Person:
+                yield await self._all_seen(people)
+            else:
+                yield [seen for one in people if (seen := self._seen(one)) is not None]
+
+    async def _all_seen(self, people: list[Person]) -> list[Person]:
+        """`people` without what the sync itself wrote back.
+
+        Where it changed an event of somebody else, that person is read whole: the values tell who was the last before.
+        """
+        if not self._unseen:
+            return people
+        touched = []
+        for person in people:
+            for enrollment in person.enrollments or ():
+                events = [one for one in enrollment.events or () if one.programStage != self._unseen]
+                enrollment.events = events
+                if any((one.updatedBy or {}).get("username") == self._own_user for one in events):
+                    touched.append(person.trackedEntity)
+        if not touched:
+            return people
+        whole = await self.people(list(dict.fromkeys(touched)))
+        wanted = set(touched) - whole.keys()  # gone since
+        return [
+            convert(whole[one.trackedEntity], Person) if one.trackedEntity in whole else one
+            for one in people
+            if one.trackedEntity not in wanted
+        ]
 
     def _seen(self, person: dict[str, Any]) -> dict[str, Any] | None:
         """`person` without what the sync itself wrote back; None when she is deleted."""
@@ -86,7 +118,7 @@ class Source:
             return event | {"updatedBy": event.get("createdBy"), "updatedAt": event.get("createdAt")}
         return event | {"updatedBy": last["updatedBy"], "updatedAt": last.get("updatedAt") or event.get("createdAt")}
 
-    async def context(self, person: dict[str, Any] | None = None) -> Context:
+    async def context(self, person: dict[str, Any] | Person | None = None) -> Context:
         """What the registry says about itself, knowing the units and users that `person` names where it can."""
         context, age = self._context, self._clock() - self._read_at
         if context is not None and age < _FRESH and (age < _PAUSE or not _unknown(person, context)):
@@ -123,19 +155,30 @@ class Source:
             return []
 
 
-def _unknown(person: dict[str, Any] | None, context: Context) -> bool:
+def _unknown(person: dict[str, Any] | Person | None, context: Context) -> bool:
     """Whether `person` names a unit or user that the context lacks."""
     if person is None:
         return False
+    if isinstance(person, Person):
+        return _all_unknown(person, context)
     holders = [person]
     for enrollment in person.get("enrollments") or ():
         holders += [enrollment, *(enrollment.get("events") or ())]
-    return any(_names_unknown(holder, context) for holder in holders)
+    return any(_lacks(context, one.get("orgUnit"), one.get("updatedBy"), one.get("createdBy")) for one in holders)
 
 
-def _names_unknown(holder: dict[str, Any], context: Context) -> bool:
-    users: Iterator[Any] = (holder.get(key) for key in ("updatedBy", "createdBy"))
-    unit = holder.get("orgUnit")
+def _all_unknown(person: Person, context: Context) -> bool:
+    if _lacks(context, person.orgUnit, person.updatedBy, None):
+        return True
+    for enrollment in person.enrollments or ():
+        if _lacks(context, enrollment.orgUnit, None, enrollment.createdBy):
+            return True
+        if any(_lacks(context, one.orgUnit, one.updatedBy, one.createdBy) for one in enrollment.events or ()):
+            return True
+    return False
+
+
+def _lacks(context: Context, unit: str | None, *users: Any) -> bool:
     if unit and unit not in context.units:
         return True
     return any(isinstance(user, dict) and user.get("uid") and user["uid"] not in context.users for user in users)

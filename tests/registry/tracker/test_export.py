@@ -263,3 +263,23 @@ async def test_null_deletes_a_value_and_absence_keeps_it(registry: httpx.AsyncCl
     assert answer.status_code == 200, answer.text
     found = await read(registry, f"trackedEntities/{her['trackedEntity']}")
     assert {one["attribute"] for one in found["attributes"]} == {NAME, BIRTH}
+
+
+async def test_names_alone_show_the_same_as_choosing_from_the_whole(
+    registry: httpx.AsyncClient, women: list[Json]
+) -> None:
+    """`fields` of nothing but names is made without the rest; a `*` beside it makes all and chooses."""
+    users = "uid,username"
+    events = f"event,status,occurredAt,updatedAt,deleted,createdBy[{users}],dataValues[dataElement,value],notes[value]"
+    enrollments = f"enrollment,orgUnit,followUp,attributes[attribute,value],notes[value],events[{events}]"
+    names = f"trackedEntity,createdAt,updatedBy[{users}],attributes[value],enrollments[{enrollments}],programOwners"
+    brief = await read(registry, "trackedEntities", program=PROGRAM, fields=names)
+    chosen = await read(registry, "trackedEntities", program=PROGRAM, fields=f"{names},trackedEntity::rename(id)")
+    assert len(brief["trackedEntities"]) == len(women)
+    for one, other in zip(brief["trackedEntities"], chosen["trackedEntities"], strict=True):
+        assert one == {name: value for name, value in other.items() if name != "id"}
+    seen = [event for one in brief["trackedEntities"] for event in one["enrollments"][0]["events"]]
+    assert all(set(event) >= {"event", "createdBy", "dataValues", "notes"} for event in seen)
+    assert {name for event in seen for value in event["dataValues"] for name in value} <= {"dataElement", "value"}
+    listed = await read(registry, "events", program=PROGRAM, fields="event,followup")
+    assert all(set(one) == {"event", "followup"} for one in listed["events"])

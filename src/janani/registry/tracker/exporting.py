@@ -26,6 +26,7 @@ from janani.registry.tracker.parameters import (
 )
 from janani.registry.tracker.scope import readable_program, readable_programs, readable_stages, readable_types, scope_of
 from janani.registry.tracker.search import Context, Search
+from janani.registry.tracker.shapes import shape_of
 from janani.registry.tracker.store import SQL
 from janani.registry.tracker.trees import Json, Reader, Trees
 
@@ -69,7 +70,7 @@ async def list_events(request: _Request) -> Json:
     async with ask.pool.acquire() as connection:
         ids, pager = await _page(request, connection, found, sent)
         rows = await _trees(connection, ask, sent).events(ids, selection)
-    return pager | {"events": _shown([row | {"followup": row["followUp"]} for row in rows], selection)}
+    return pager | {"events": _shown(rows, selection)}
 
 
 @get("/api/tracker/trackedEntities/{entity_uid:str}", summary="Read a tracked entity")
@@ -113,7 +114,7 @@ async def read_event(request: _Request, event_uid: str) -> Json:
         rows = await _trees(connection, ask, sent).events(ids, selection)
     if not rows:
         raise Refusal(404, f"Event with id {event_uid} could not be found.")
-    return _shown([rows[0] | {"followup": rows[0]["followUp"]}], selection)[0]
+    return _shown(rows, selection)[0]
 
 
 def _single(request: _Request, *, with_program: bool = False) -> Shared:
@@ -199,6 +200,8 @@ def _link(request: _Request, page: int) -> str:
 
 
 def _shown(rows: Sequence[Json], selection: Selection) -> list[Json]:
+    if shape_of(selection) is not None:
+        return list(rows)  # nothing else was made
     return [select(row, selection, lambda _type, _uid: None) for row in rows]
 
 

@@ -1,6 +1,6 @@
 """People, enrolments and events as DHIS2 writes them, read whole with one statement a table (reference §3.4)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ import msgspec
 
 from janani.registry.metadata.fields import Selection
 from janani.registry.tracker.catalogue import Catalogue
+from janani.registry.tracker.shapes import ENROLLMENT, ENTITY, EVENT, Shape, cut, maker, shape_of, within
 from janani.registry.tracker.store import SQL
 from janani.registry.tracker.times import write_instant
 
@@ -35,7 +36,8 @@ def inside(selection: Selection | None, name: str) -> Selection | None:
 
 
 class Trees:
-    """Reads trees on one connection.
+    """Reads trees on one connection. A selection of nothing but names (`shape_of`) is met at once; of any other all is
+    made that it may need, and is to be chosen from.
 
     `program` limits what of a person is shown to that programme; `sees` says whose records the user may see and
     `stages` which stages' events.
@@ -54,28 +56,34 @@ class Trees:
     ) -> None:
         self._connection, self._catalogue, self._zone = connection, catalogue, zone
         self._sees, self._stages, self._deleted, self._program = sees, stages, deleted, program
+        self._times: dict[datetime, str] = {}
 
     async def entities(self, ids: Sequence[int], selection: Selection | None) -> list[Json]:
         """The people `ids` in that order, as much of them as `selection` shows."""
         rows = {row["id"]: row async for row in SQL.tree_entities(self._connection, ids=ids)}
-        inner = inside(selection, "enrollments")
-        enrolled = wants(selection, "enrollments")
+        shape, inner = shape_of(selection), inside(selection, "enrollments")
+        attributes, enrolled = wants(selection, "attributes"), wants(selection, "enrollments")
         values: dict[int, dict[str, Json]] = {}
-        if wants(selection, "attributes") or (enrolled and wants(inner, "attributes")):
+        if attributes or (enrolled and wants(inner, "attributes")):
             values = await self._values(ids)
         owners = await self._owners(ids)
         enrollments: dict[int, list[Json]] = {}
         if enrolled:
-            enrollments = await self._enrollments([], ids, inner, values, owners)
-        found = []
-        for place in (each for each in ids if each in rows):
-            entity = self._entity(rows[place])
-            entity["relationships"] = []
-            entity["attributes"] = self._shown(
-                values.get(place, {}), self._own_attributes(entity, owners.get(place, ()))
-            )
-            entity["enrollments"] = enrollments.get(place, [])
-            entity["programOwners"] = [owner for owner in owners.get(place, ()) if self._in_program(owner["program"])]
+            for person, enrollment in (await self._enrollments([], ids, inner, values, owners)).values():
+                enrollments.setdefault(person, []).append(enrollment)
+        make, found = maker(ENTITY, shape, self._time), []
+        for row in (rows[each] for each in ids if each in rows):
+            entity, place = make(row), row["id"]
+            if shape is None or "relationships" in shape.names:
+                entity["relationships"] = []
+            if attributes:
+                shown = self._own_attributes(row["type"], owners.get(place, ()))
+                entity["attributes"] = self._shown(values.get(place, {}), shown, within(shape, "attributes"))
+            if enrolled:
+                entity["enrollments"] = enrollments.get(place, [])
+            if wants(selection, "programOwners"):
+                theirs = (one for one in owners.get(place, ()) if self._in_program(one["program"]))
+                entity["programOwners"] = [cut(one, within(shape, "programOwners")) for one in theirs]
             found.append(entity)
         return found
 
@@ -84,24 +92,20 @@ class Trees:
         rows = [row async for row in SQL.people_of_enrollments(self._connection, ids=ids)]
         persons = list({row["tracked_entity"] for row in rows})
         values = await self._values(persons) if wants(selection, "attributes") else {}
-        by_person = await self._enrollments(ids, [], selection, values, await self._owners(persons))
-        found = {one["enrollment"]: one for some in by_person.values() for one in some}
-        order = {row["id"]: row["uid"] for row in rows}
-        return [found[order[place]] for place in ids if order.get(place) in found]
+        found = await self._enrollments(ids, [], selection, values, await self._owners(persons))
+        return [found[place][1] for place in ids if place in found]
 
     async def events(self, ids: Sequence[int], selection: Selection | None) -> list[Json]:
         """The events `ids` in that order."""
-        rows = [row async for row in SQL.tree_events(self._connection, ids=ids, enrollments=[], deleted=self._deleted)]
-        notes = await self._notes([], [row["id"] for row in rows]) if wants(selection, "notes") else {}
-        found = {row["id"]: self._event(row, notes) for row in rows if row["program_stage"] in self._stages}
+        found = {row["id"]: event for row, event in await self._events(ids, [], selection, _LISTED_EVENT)}
         return [found[place] for place in ids if place in found]
 
     def _in_program(self, program: str) -> bool:
         return self._program is None or program == self._program
 
-    def _own_attributes(self, entity: Json, owners: Iterable[Json]) -> set[str]:
+    def _own_attributes(self, type_uid: str, owners: Iterable[Json]) -> set[str]:
         """Those of her type, and with `program` those of the programme."""
-        kind = self._catalogue.types.get(entity["trackedEntityType"])
+        kind = self._catalogue.types.get(type_uid)
         shown = set(kind.attributes) if kind else set()
         program = self._catalogue.programs.get(self._program or "")
         readable = any(self._sees(owner["program"], owner["orgUnit"]) for owner in owners)
@@ -141,37 +145,66 @@ class Trees:
         selection: Selection | None,
         values: dict[int, dict[str, Json]],
         owners: dict[int, list[Json]],
-    ) -> dict[int, list[Json]]:
-        """Enrolments by person, each with its events and notes; only those in programmes whose owner is seen."""
+    ) -> dict[int, tuple[int, Json]]:
+        """Whose each enrolment is, and itself with events and notes; only those in programmes whose owner is seen."""
         seen = {(place, owner["program"]) for place, some in owners.items() for owner in some}
         query = SQL.tree_enrollments(self._connection, ids=ids, people=people, deleted=self._deleted)
         rows = [
             row async for row in query if (row["person"], row["program"]) in seen and self._in_program(row["program"])
         ]
-        events = await self._events_of(rows, selection) if wants(selection, "events") else {}
-        notes = await self._notes([row["id"] for row in rows], []) if wants(selection, "notes") else {}
-        found: dict[int, list[Json]] = {}
+        shape, attributes = shape_of(selection), wants(selection, "attributes")
+        with_events, with_notes = wants(selection, "events"), wants(selection, "notes")
+        events: dict[int, list[Json]] = {}
+        if with_events:
+            ids = [row["id"] for row in rows]
+            for row, event in await self._events([], ids, inside(selection, "events")):
+                events.setdefault(row["enrollment_id"], []).append(event)
+        notes = await self._notes([row["id"] for row in rows], []) if with_notes else {}
+        make, found = maker(ENROLLMENT, shape, self._time), {}
         for row in rows:
-            enrollment = self._enrollment(row)
-            program = self._catalogue.programs.get(row["program"])
-            enrollment["events"] = events.get(row["id"], [])
-            enrollment["relationships"] = []
-            enrollment["attributes"] = self._shown(values.get(row["person"], {}), program.attributes if program else ())
-            enrollment["notes"] = notes.get(("enrollment", row["id"]), [])
-            found.setdefault(row["person"], []).append(enrollment)
+            enrollment, program = make(row), self._catalogue.programs.get(row["program"])
+            if with_events:
+                enrollment["events"] = events.get(row["id"], [])
+            if shape is None or "relationships" in shape.names:
+                enrollment["relationships"] = []
+            if attributes:
+                shown = program.attributes if program else ()
+                mine = values.get(row["person"], {})
+                enrollment["attributes"] = self._shown(mine, shown, within(shape, "attributes"))
+            if with_notes:
+                mine_too = notes.get(("enrollment", row["id"]), [])
+                enrollment["notes"] = [cut(one, within(shape, "notes")) for one in mine_too]
+            found[row["id"]] = (row["person"], enrollment)
         return found
 
-    async def _events_of(
-        self, enrollments: Sequence[asyncpg.Record], selection: Selection | None
-    ) -> dict[int, list[Json]]:
-        ids = [row["id"] for row in enrollments]
-        query = SQL.tree_events(self._connection, ids=[], enrollments=ids, deleted=self._deleted)
+    async def _events(
+        self,
+        ids: Sequence[int],
+        enrollments: Sequence[int],
+        selection: Selection | None,
+        table: Mapping[str, tuple[str, str]] = EVENT,
+    ) -> list[tuple[asyncpg.Record, Json]]:
+        """Events by their own ids, or all of these enrolments, with their rows."""
+        shape = shape_of(selection)
+        said, with_values = within(shape, "dataValues"), wants(selection, "dataValues")
+        brief = not with_values or (said is not None and said.is_brief_value)
+        query = SQL.tree_events(self._connection, ids=ids, enrollments=enrollments, deleted=self._deleted, brief=brief)
         rows = [row async for row in query if row["program_stage"] in self._stages]
-        inner = inside(selection, "events")
-        notes = await self._notes([], [row["id"] for row in rows]) if rows and wants(inner, "notes") else {}
-        found: dict[int, list[Json]] = {}
+        with_notes = wants(selection, "notes")
+        notes = await self._notes([], [row["id"] for row in rows]) if rows and with_notes else {}
+        make, found = maker(table, shape, self._time), []
         for row in rows:
-            found.setdefault(row["enrollment_id"], []).append(self._event(row, notes))
+            event = make(row)
+            if shape is None or "relationships" in shape.names:
+                event["relationships"] = []
+            if with_values:
+                event["dataValues"] = (
+                    _brief_values(row, said) if brief and said else self._data_values(row["data_values"], said)
+                )
+            if with_notes:
+                mine = notes.get(("event", row["id"]), [])
+                event["notes"] = [cut(one, within(shape, "notes")) for one in mine]
+            found.append((row, event))
         return found
 
     async def _notes(self, enrollments: Sequence[int], events: Sequence[int]) -> dict[tuple[str, int], list[Json]]:
@@ -189,85 +222,41 @@ class Trees:
         return found
 
     @staticmethod
-    def _shown(values: dict[str, Json], attributes: Iterable[str]) -> list[Json]:
-        return [values[uid] for uid in attributes if uid in values]
+    def _shown(values: dict[str, Json], attributes: Iterable[str], shape: Shape | None) -> list[Json]:
+        return [cut(values[uid], shape) for uid in attributes if uid in values]
 
-    def _time(self, instant: datetime | None) -> str | None:
-        return None if instant is None else write_instant(instant, self._zone)
+    def _time(self, instant: datetime) -> str:
+        """`instant` as the wire has it; what was imported together bears one."""
+        found = self._times.get(instant)
+        if found is None:
+            found = self._times[instant] = write_instant(instant, self._zone)
+        return found
 
-    def _common(self, row: asyncpg.Record) -> Json:
-        return {
-            "createdAt": self._time(row["created_at"]),
-            "createdAtClient": self._time(row["created_at_client"]),
-            "updatedAt": self._time(row["updated_at"]),
-            "updatedAtClient": self._time(row["updated_at_client"]),
-            "orgUnit": row["org_unit"],
-            "deleted": row["deleted"],
-            "storedBy": row["stored_by"],
-            "geometry": msgspec.json.decode(row["geometry"]) if row["geometry"] else None,
-            "createdBy": msgspec.json.decode(row["created_by"]),
-            "updatedBy": msgspec.json.decode(row["updated_by"]),
-        }
+    def _data_values(self, text: str, shape: Shape | None) -> list[Json]:
+        stored: dict[str, Json] = msgspec.json.decode(text)
+        times: dict[str, str] = {}
 
-    def _entity(self, row: asyncpg.Record) -> Json:
-        own = {
-            "trackedEntity": row["uid"],
-            "trackedEntityType": row["type"],
-            "inactive": row["inactive"],
-            "potentialDuplicate": row["potential_duplicate"],
-        }
-        return _without_nulls(own | self._common(row))
-
-    def _enrollment(self, row: asyncpg.Record) -> Json:
-        own = {
-            "enrollment": row["uid"],
-            "trackedEntity": row["tracked_entity"],
-            "program": row["program"],
-            "status": row["status"],
-            "enrolledAt": self._time(row["enrolled_at"]),
-            "occurredAt": self._time(row["occurred_at"]),
-            "followUp": row["follow_up"],
-            "completedBy": row["completed_by"],
-            "completedAt": self._time(row["completed_at"]),
-        }
-        return _without_nulls(own | self._common(row))
-
-    def _event(self, row: asyncpg.Record, notes: dict[tuple[str, int], list[Json]]) -> Json:
-        own = {
-            "event": row["uid"],
-            "status": row["status"],
-            "program": row["program"],
-            "programStage": row["program_stage"],
-            "enrollment": row["enrollment"],
-            "trackedEntity": row["tracked_entity"],
-            "occurredAt": self._time(row["occurred_at"]),
-            "scheduledAt": self._time(row["scheduled_at"]),
-            "followUp": row["follow_up"],
-            "attributeOptionCombo": row["attribute_option_combo"],
-            "attributeCategoryOptions": row["attribute_category_options"],
-            "completedBy": row["completed_by"],
-            "completedAt": self._time(row["completed_at"]),
-            "assignedUser": msgspec.json.decode(row["assigned_user"]) if row["assigned_user"] else None,
-            "relationships": [],
-            "dataValues": self._data_values(msgspec.json.decode(row["data_values"])),
-            "notes": notes.get(("event", row["id"]), []),
-        }
-        return _without_nulls(own | self._common(row))
-
-    def _data_values(self, stored: dict[str, Json]) -> list[Json]:
-        times: dict[str, str | None] = {}
-
-        def local(text: str) -> str | None:
+        def local(text: str) -> str:
             if text not in times:
                 times[text] = self._time(datetime.fromisoformat(text))
             return times[text]
 
-        return [
+        every = (
             {"dataElement": uid}
             | value
             | {"createdAt": local(value["createdAt"]), "updatedAt": local(value["updatedAt"])}
             for uid, value in stored.items()
-        ]
+        )
+        return [cut(one, shape) for one in every]
+
+
+_LISTED_EVENT = EVENT | {"followup": EVENT["followUp"]}
+"""In a list of events this property has a second name (reference §3.6)."""
+
+
+def _brief_values(row: asyncpg.Record, shape: Shape) -> list[Json]:
+    said = zip(row["elements"], msgspec.json.decode(row["said"]), strict=True)
+    return [cut({"dataElement": element, "value": value}, shape) for element, value in said]
 
 
 def _without_nulls(one: Json) -> Json:

@@ -7,25 +7,36 @@ Output is deterministic: the same tracked entity and context give the same bytes
 in place of the table (`mapper: jsonnet` or `python`); what needs rows asks for the table by `compile`.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from janani.programmes import Programme
 from janani.sync.mapping.mapper import Mapper, compile
 from janani.sync.mapping.model import Context, Entry, LeftOut, Mapped, NotMapped, Unit, User
-from janani.sync.mapping.values import Json
 
 
 class AnyMapper(Protocol):
-    """What maps people of one programme, whatever it is written in."""
+    """What maps people of one programme, whatever it is written in.
+
+    Attributes:
+        fields: what of a tracked entity it needs, as the Web API's `fields`.
+        reads: as what it takes that best: dict, or a type that holds no more.
+    """
 
     programme: Programme
     bundles: str
+    fields: str
 
-    def map(self, person: Json | bytes, context: Context) -> Mapped:
-        """Everything the record should hold of `person`. Raises NotMapped, msgspec.ValidationError."""
+    @property
+    def reads(self) -> type[Any]: ...
+
+    def map(self, person: Any, context: Context) -> Mapped:
+        """Everything the record should hold of `person` (dict, bytes, or `reads`).
+
+        Raises NotMapped, msgspec.ValidationError.
+        """
         ...
 
-    def concerns(self, person: Json) -> bool:
+    def concerns(self, person: Any) -> bool:
         """Whether the tracked entity is enrolled in this programme."""
         ...
 

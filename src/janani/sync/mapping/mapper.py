@@ -21,6 +21,7 @@ from janani.sync.mapping.model import (
     User,
     Visit,
     entry,
+    fields_of,
 )
 from janani.sync.mapping.places import Places
 from janani.sync.mapping.scripted import enrolled
@@ -37,8 +38,12 @@ class Mapper:
 
     Attributes:
         bundles: the identifier system of bundles.
+        reads, fields: what `map` needs of a tracked entity: the type to read it as, and `fields` to ask for.
         source: the Python that the table was compiled to.
     """
+
+    reads: type[Person] = Person
+    fields = fields_of(Person)
 
     def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
         self.programme, self.table, self.catalogue = programme, table, catalogue
@@ -58,18 +63,22 @@ class Mapper:
         }  # percent-encoded, and as JSON
         self._shared: Shared | None = None
 
-    def map(self, person: Json | bytes, context: Context) -> Mapped:
+    def map(self, person: Person | Json | bytes, context: Context) -> Mapped:
         """Everything the record should hold of `person`: a tracked entity with all that hangs on it, or its JSON.
 
         A value, event or enrolment that can't be carried is left out and named in `left_out`. Raises
         msgspec.ValidationError for what is no tracked entity.
         """
-        read = _decode(person) if isinstance(person, bytes) else msgspec.convert(person, Person)
-        return _Mapping(self, read, self.shared(context)).done()
+        if not isinstance(person, Person):
+            person = _decode(person) if isinstance(person, bytes) else msgspec.convert(person, Person)
+        return _Mapping(self, person, self.shared(context)).done()
 
-    def concerns(self, person: Json) -> bool:
+    def concerns(self, person: Person | Json) -> bool:
         """Whether the tracked entity is enrolled in this programme."""
-        return enrolled(self.programme, person)
+        if not isinstance(person, Person):
+            return enrolled(self.programme, person)
+        program = self.programme.registry.program
+        return any(one.program == program and not one.deleted for one in person.enrollments or ())
 
     def device(self, context: Context) -> list[Entry]:
         """The Device of the registry and what it refers to."""

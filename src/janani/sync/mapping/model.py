@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -193,6 +193,25 @@ class Person(Struct, gc=False):
     attributes: list[Held] | None = None
     enrollments: list[Enrollment] | None = None
     programOwners: list[Owner] | None = None
+
+
+_USER_FIELDS = "uid,username,firstName,surname"
+
+
+def fields_of(kind: type[Struct]) -> str:
+    """What of a tracked entity `kind` holds, as `fields` of the Web API: nothing else need be asked for."""
+    said = []
+    for one in msgspec.structs.fields(kind):
+        inner = next((each for part in get_args(one.type) for each in (part, *get_args(part)) if _holds(each)), None)
+        if inner is not None:
+            said.append(f"{one.name}[{fields_of(inner)}]")
+        else:
+            said.append(f"{one.name}[{_USER_FIELDS}]" if one.name.endswith("By") else one.name)
+    return ",".join(said)
+
+
+def _holds(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 class Names:

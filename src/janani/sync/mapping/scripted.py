@@ -50,7 +50,10 @@ class _Made(Struct, frozen=True):
 
 
 class ScriptedMapper:
-    """Maps whole tracked entities of one programme by a script in its folder."""
+    """Maps whole tracked entities of one programme by a script in its folder, which may read all there is."""
+
+    reads: type[Json] = dict
+    fields = "*"
 
     def __init__(self, programme: Programme, script: Script, file: str) -> None:
         """Raises ProgrammeFault for systems that programme.yaml lacks, and for files that need the table."""
@@ -65,7 +68,7 @@ class ScriptedMapper:
         self._own = systems["tracked_entity"]
         self._namespace = uuid5(NAMESPACE_URL, self._own)
 
-    def map(self, person: Json | bytes, context: Context) -> Mapped:
+    def map(self, person: Any, context: Context) -> Mapped:
         """Everything the record should hold of `person`. Raises NotMapped: one entry that is wrong is all of them."""
         raw = person if isinstance(person, bytes) else msgspec.json.encode(person)
         own: Json = msgspec.json.decode(raw)  # a copy: a script may change what it is given
