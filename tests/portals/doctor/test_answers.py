@@ -117,3 +117,41 @@ async def test_a_referral_of_another_woman_is_not_answered_from_this_page(care: 
     assert (await doctor.post(path, form | {"version": request["meta"]["versionId"]})).status == 404
     [now] = await care.of(other["id"], "ServiceRequest")
     assert now["status"] == "active"
+
+
+async def test_an_answer_is_taken_back_and_the_referral_waits_again(care: Care, doctor: Browser) -> None:
+    her, request = await referred(care, "Answer Back")
+    task = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "focus": {"reference": f"ServiceRequest/{request['id']}"},
+        "for": {"reference": f"Patient/{her['id']}"},
+    }
+    await care.record.create(task)
+    page = await doctor.press(await doctor.get(page_path(her)), SEND, answer=SAID, next="2099-01-05")
+    button = f"Take back: Answer to a referral: {SAID}"
+    assert "please say why" in (await doctor.press(page, button, reason=" ")).text
+    page = await doctor.press(page, button, reason="Of another woman")
+    assert "The referral waits for an answer again." in page.text
+    assert button not in page.text
+    [now] = await care.of(her["id"], "ServiceRequest")
+    assert (now["status"], [one["text"] for one in now["note"]]) == ("active", ["Of another woman"])
+    [followed] = await care.of(her["id"], "Task")
+    assert (followed["status"], followed["statusReason"]["text"]) == ("requested", "Of another woman")
+    [appointment] = await care.of(her["id"], "Appointment")
+    assert appointment["status"] == "entered-in-error"
+    page = await doctor.press(page, SEND, answer="One child, well.")
+    assert "The referral is answered." in page.text
+    [followed] = await care.of(her["id"], "Task")
+    assert (followed["status"], "statusReason" in followed) == ("completed", False)
+
+
+async def test_the_answer_of_a_colleague_is_not_his_to_take_back(care: Care, doctor: Browser) -> None:
+    her, request = await referred(care, "Answer Theirs")
+    await care.record.update(request | {"status": "completed", "note": [{"text": "Seen by another"}]})
+    assert "Answer to a referral" not in (await doctor.get(page_path(her))).text
+    path = f"{page_path(her)}/withdrawals/ServiceRequest/{request['id']}"
+    assert (await doctor.post(path, {"version": "2", "reason": "Not mine"})).status == 404
+    [now] = await care.of(her["id"], "ServiceRequest")
+    assert now["status"] == "completed"

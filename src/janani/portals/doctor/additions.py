@@ -133,8 +133,11 @@ def answering(
     reference = f"ServiceRequest/{request['id']}"
     followed = [one for one in tasks if one.get("focus", {}).get("reference") == reference]
     open_ones = [one for one in followed if one["status"] == "requested"]
-    entries = [_put(request | {"status": "completed", "note": note})]
-    entries += [_put(one | {"status": "completed"}) for one in open_ones]
+    entries = [put(request | {"status": "completed", "note": note})]
+    for one in open_ones:
+        entries.append(
+            put({key: value for key, value in one.items() if key != "statusReason"} | {"status": "completed"})
+        )
     if (on := day(answer.follow_up)) is not None:
         writer = _Writer(definition, answer.form, request["subject"]["reference"].split("/")[1], practitioner, now)
         writer.sources()
@@ -143,7 +146,8 @@ def answering(
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
-def _put(changed: Json) -> Json:
+def put(changed: Json) -> Json:
+    """The entry of a transaction that updates a resource, if it is still the version that it names."""
     seen = f'W/"{changed["meta"]["versionId"]}"'
     url = f"{changed['resourceType']}/{changed['id']}"
     return {"resource": changed, "request": {"method": "PUT", "url": url, "ifMatch": seen}}

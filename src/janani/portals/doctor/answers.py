@@ -9,15 +9,14 @@ from litestar.response import Redirect
 
 from janani.clients.fhir import FhirError
 from janani.kernel.i18n import _
-from janani.portals import record_access
 from janani.portals.chart.view import day
 from janani.portals.doctor import additions
 from janani.portals.doctor.changes import AWAY, is_uuid, refused
-from janani.portals.doctor.pages import PORTAL, doctor_of, record_page, show
+from janani.portals.doctor.keeping import Kept
+from janani.portals.doctor.pages import doctor_of, record_page
 from janani.portals.doctor.referrals import Referral
 from janani.portals.problems import LoginNeeded, NotFound
 from janani.portals.record_access import Reader
-from janani.portals.state import state_of
 
 _Request = Request[Any, Any, Any]
 _LONGEST = 4000
@@ -30,22 +29,19 @@ async def answer(request: _Request, patient_id: FromPath[str], request_id: FromP
     """Completes the referral with his words, if it is still what he saw; sent twice it is answered once."""
     form = await request.form()
     sent = {key: str(form.get(key, "")).strip() for key in _FIELDS} | {"request": request_id}
+    referral = Referral(sent["request"], sent["version"], sent["about"], "", "", None)
+    kept = Kept(request, patient_id, {"her": sent["her"]}, {"answering": sent, "referral": referral})
     try:
         doctor = await doctor_of(request)
     except LoginNeeded:
-        return _kept(request, patient_id, sent, _("Your login has ended."), login=True)
+        return kept.logged_out()
     faults = _faults(sent, doctor)
     try:
         if faults:
             return await record_page(doctor, patient_id, answering=sent, faults=faults, status=422)
         return await _write(doctor, patient_id, sent)
     except FhirError as error:
-        if error.status in (403, 404, 410):
-            raise NotFound from error
-        if error.status == 401:
-            await record_access.failed(request, error, PORTAL)
-            return _kept(request, patient_id, sent, _("Your login has ended."), login=True)
-        return _kept(request, patient_id, sent, _("The health record does not answer just now."))
+        return await kept.ending(error)
 
 
 async def _write(doctor: Reader, patient_id: str, sent: dict[str, str]) -> Response[Any]:
@@ -104,26 +100,6 @@ def _field(sent: dict[str, str]) -> str:
 def _says(request: Json, user: str, text: str) -> bool:
     said = [(one.get("authorReference", {}).get("reference"), one.get("text")) for one in request.get("note", [])]
     return request.get("status") == "completed" and (user, text) in said
-
-
-def _kept(request: _Request, patient_id: str, sent: dict[str, str], why: str, *, login: bool = False) -> Response[str]:
-    """The form alone with all that was typed, for as long as her record can't be shown."""
-    state = state_of(request)
-    referral = Referral(sent["request"], sent["version"], sent["about"], "", "", None)
-    return show(
-        None,
-        "doctor_kept.html",
-        status=401 if login else 503,
-        why=why,
-        login=login,
-        patient_id=patient_id,
-        typed={"her": sent["her"]},
-        answering=sent,
-        referral=referral,
-        faults={},
-        chart=record_access.chart_of(state),
-        today=record_access.now_of(state).date(),
-    )
 
 
 handlers = [answer]

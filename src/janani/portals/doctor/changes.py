@@ -12,10 +12,10 @@ from janani.clients.fhir import FhirError
 from janani.kernel.i18n import _
 from janani.portals import record_access
 from janani.portals.doctor import additions
-from janani.portals.doctor.pages import PORTAL, doctor_of, record_page, show
+from janani.portals.doctor.keeping import Kept
+from janani.portals.doctor.pages import PORTAL, doctor_of, record_page
 from janani.portals.problems import LoginNeeded, NotFound
 from janani.portals.record_access import Reader
-from janani.portals.state import state_of
 
 _Request = Request[Any, Any, Any]
 AWAY = (0, 429, 500, 502, 503, 504)
@@ -25,10 +25,11 @@ AWAY = (0, 429, 500, 502, 503, 504)
 async def add(request: _Request, patient_id: FromPath[str]) -> Response[Any]:
     """Writes what was typed in one transaction; sent twice it is written once."""
     sent = {key: str(value) for key, value in (await request.form()).items()}
+    kept = Kept(request, patient_id, sent)
     try:
         doctor = await doctor_of(request)
     except LoginNeeded:
-        return _kept(request, patient_id, sent, _("Your login has ended."), login=True)
+        return kept.logged_out()
     typed, faults = additions.read(sent, doctor.chart, doctor.now)
     if not is_uuid(sent.get("form", "")):
         faults, sent["form"] = {"": _("Please check what you typed and press the button again.")}, str(uuid4())
@@ -37,12 +38,7 @@ async def add(request: _Request, patient_id: FromPath[str]) -> Response[Any]:
             return await record_page(doctor, patient_id, typed=sent, faults=faults, status=422)
         return await _write(doctor, patient_id, sent, typed)
     except FhirError as error:
-        if error.status in (403, 404, 410):
-            raise NotFound from error
-        if error.status == 401:
-            await record_access.failed(request, error, PORTAL)
-            return _kept(request, patient_id, sent, _("Your login has ended."), login=True)
-        return _kept(request, patient_id, sent, _("The health record does not answer just now."))
+        return await kept.ending(error)
 
 
 async def _write(doctor: Reader, patient_id: str, sent: dict[str, str], typed: additions.Additions) -> Response[Any]:
@@ -82,15 +78,6 @@ async def resolve(request: _Request, patient_id: FromPath[str], condition_id: Fr
             return Redirect(stale, status_code=303)
         raise await record_access.failed(request, error, PORTAL) from error
     return Redirect(f"/doctor/patients/{patient_id}?note=resolved", status_code=303)
-
-
-def _kept(request: _Request, patient_id: str, sent: dict[str, str], why: str, *, login: bool = False) -> Response[str]:
-    """The form alone with all that was typed, for as long as her record can't be shown."""
-    state = state_of(request)
-    chart, today = record_access.chart_of(state), record_access.now_of(state).date()
-    status = 401 if login else 503
-    values = {"patient_id": patient_id, "typed": sent, "faults": {}, "chart": chart, "today": today}
-    return show(None, "doctor_kept.html", status=status, why=why, login=login, **values)
 
 
 def refused(error: FhirError) -> str:

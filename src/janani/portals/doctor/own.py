@@ -1,4 +1,7 @@
-"""What a doctor added himself, and how it is taken back: entered in error, with his reason. Pure."""
+"""What a doctor wrote himself, and how it is taken back, with his reason. Pure.
+
+What he added stays as entered in error. A referral that he answered is the midwife's, so it is open again.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +10,7 @@ from msgspec import Struct
 
 from janani.portals.chart.definition import Definition
 from janani.portals.chart.view import codes, local_day, value_of
+from janani.portals.doctor.additions import put
 
 Json = dict[str, Any]
 _MISTAKEN = "entered-in-error"
@@ -57,19 +61,68 @@ def own(resources: list[Json], definition: Definition, user: str, now: datetime)
     ]
 
 
+def own_answers(resources: list[Json], user: str, now: datetime) -> list[Own]:
+    """The referrals that `user` answered last, the newest first. Pure."""
+    found = [
+        one
+        for one in resources
+        if one["resourceType"] == "ServiceRequest" and one["status"] == "completed" and _author(one) == user
+    ]
+    newest_first = sorted(found, key=lambda one: str(one["note"][-1].get("time", "")), reverse=True)
+    return [
+        Own(
+            one["resourceType"],
+            one["id"],
+            one["meta"]["versionId"],
+            str(one["note"][-1].get("text", "")),
+            str(local_day(one["note"][-1].get("time"), now.tzinfo) or ""),
+        )
+        for one in newest_first
+    ]
+
+
+def _author(request: Json) -> str:
+    """Who wrote the last note of a referral."""
+    notes = request.get("note") or [{}]
+    return str(notes[-1].get("authorReference", {}).get("reference", ""))
+
+
+def unanswered(
+    request: Json, resources: list[Json], definition: Definition, reason: str, user: str, now: datetime
+) -> Json:
+    """The transaction that takes back what `user` answered to the referral `request`, if it is still that version.
+
+    It waits again, with the reason in place of his words, and so do those Tasks of `resources` that follow it up; the
+    appointment that he made with the answer is entered in error.
+    """
+    reference = f"ServiceRequest/{request['id']}"
+    others = [one for one in request["note"] if one.get("authorReference", {}).get("reference") != user]
+    entries = [put(request | {"status": "active", "note": [*others, _said(reason, user, now)]})]
+    for one in resources:
+        kind, basis = one["resourceType"], [each.get("reference") for each in one.get("basedOn", [])]
+        if kind == "Task" and one.get("focus", {}).get("reference") == reference and one["status"] == "completed":
+            entries.append(put(one | {"status": "requested", "statusReason": {"text": reason}}))
+        elif kind == "Appointment" and reference in basis and _form(one, definition) and not _is_mistaken(one):
+            entries.append(put(mistaken(one, definition, reason, user, now)))
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
 def mistaken(resource: Json, definition: Definition, reason: str, user: str, now: datetime) -> Json:
     """`resource` as entered in error, with the reason in the author's name. Pure."""
-    said = {"authorReference": {"reference": user}, "time": now.isoformat(timespec="seconds"), "text": reason}
     if resource["resourceType"] == "Appointment":  # has no notes
         return resource | {"status": _MISTAKEN, "comment": reason}
     # The national profiles fix the status of what stands (`final`), so what does not stand no longer claims them.
     meta = {key: value for key, value in resource["meta"].items() if key != "profile"}
-    changed = resource | {"meta": meta, "note": [*resource.get("note", []), said]}
+    changed = resource | {"meta": meta, "note": [*resource.get("note", []), _said(reason, user, now)]}
     if resource["resourceType"] != "Condition":
         return changed | {"status": _MISTAKEN}
     changed.pop("clinicalStatus", None)  # R4 Condition, con-5
     system = definition.diagnosis.verification_status
     return changed | {"verificationStatus": {"coding": [{"system": system, "code": _MISTAKEN}]}}
+
+
+def _said(reason: str, user: str, now: datetime) -> Json:
+    return {"authorReference": {"reference": user}, "time": now.isoformat(timespec="seconds"), "text": reason}
 
 
 def _form(one: Json, definition: Definition) -> str:

@@ -14,7 +14,7 @@ from janani.kernel.i18n import _
 from janani.portals import oauth, record_access
 from janani.portals.chart.svg import HEIGHT, WIDTH, draw
 from janani.portals.chart.view import Fact, Problem, day, name_of, problem_of, view
-from janani.portals.doctor.own import own
+from janani.portals.doctor.own import own, own_answers
 from janani.portals.doctor.referrals import open_referrals
 from janani.portals.oauth import Door
 from janani.portals.problems import LoginNeeded
@@ -123,6 +123,7 @@ async def record_page(
         status=status,
         her=shown,
         referrals=open_referrals(resources),
+        answered=own_answers(resources, doctor.user, doctor.now),
         own=own(resources, doctor.chart, doctor.user, doctor.now),
         charts=[(draw(one), one) for one in shown.charts],
         size=(WIDTH, HEIGHT),

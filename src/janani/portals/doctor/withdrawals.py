@@ -1,4 +1,7 @@
-"""The doctor takes back what he added by mistake: it stays in the record as entered in error, with his reason."""
+"""The doctor takes back what he wrote by mistake, with his reason.
+
+What he added stays in the record as entered in error; a referral that he answered waits for an answer again.
+"""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +12,7 @@ from litestar.response import Redirect
 
 from janani.clients.fhir import FhirError
 from janani.portals import record_access
-from janani.portals.doctor.own import mistaken, own
+from janani.portals.doctor.own import mistaken, own, own_answers, unanswered
 from janani.portals.doctor.pages import PORTAL, doctor_of
 from janani.portals.problems import NotFound
 
@@ -24,7 +27,7 @@ _LONGEST_REASON = 500
 async def withdraw(
     request: _Request, patient_id: FromPath[str], kind: FromPath[str], resource_id: FromPath[str]
 ) -> Response[Any]:
-    """Marks what he added himself as entered in error, if it is still what he saw and he says why."""
+    """Takes back what he wrote himself, if it is still what he saw and he says why."""
     doctor = await doctor_of(request)
     form = await request.form()
     reason, seen = str(form.get("reason", "")).strip()[:_LONGEST_REASON], str(form.get("version", ""))
@@ -32,12 +35,17 @@ async def withdraw(
         return _back(patient_id, "no-reason")
     try:
         resources = await doctor.record.everything(patient_id, [("_count", "500")])
-        his = [(one.kind, one.id) for one in own(resources, doctor.chart, doctor.user, doctor.now)]
-        if (kind, resource_id) not in his:
+        answers = own_answers(resources, doctor.user, doctor.now)
+        added = own(resources, doctor.chart, doctor.user, doctor.now)
+        if (kind, resource_id) not in [(one.kind, one.id) for one in (*answers, *added)]:
             raise NotFound
         resource = await doctor.record.read(kind, resource_id)
         if resource["meta"]["versionId"] != seen:
             return _back(patient_id, "changed")
+        if kind == "ServiceRequest":
+            bundle = unanswered(resource, resources, doctor.chart, reason, doctor.user, doctor.now)
+            await doctor.record.transaction(bundle)
+            return _back(patient_id, "reopened")
         changed = mistaken(resource, doctor.chart, reason, doctor.user, doctor.now)
         await doctor.record.update(changed, if_match=seen)
     except FhirError as error:
