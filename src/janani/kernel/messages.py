@@ -22,7 +22,11 @@ _METHODS = [
     ("programmes/*/metadata.json", "janani.programmes.translations:metadata_words"),
 ]
 _YAML_KEYS = frozenset(("says", "label", "title"))
-_YAML_KEYS_BELOW: dict[str, frozenset[str] | None] = {"words": None, "lines": frozenset(("name",))}
+_YAML_KEYS_BELOW: dict[str, frozenset[str] | None] = {
+    "words": None,
+    "lines": frozenset(("name",)),
+    "service": frozenset(("text",)),
+}
 """None: every value."""
 _OPTIONS = {"**/pages/**.html": {"encoding": "utf-8", "trim_blocks": "true", "lstrip_blocks": "true"}}
 
@@ -32,7 +36,8 @@ def yaml_words(
 ) -> Iterator[tuple[int, str, str, list[str]]]:
     """What a programme's YAML says to people, for Babel's extractor.
 
-    These are the values of `says`, `label` and `title`, all values below `words`, and the `name` of each of `lines`.
+    These are the values of `says`, `label` and `title`, all values below `words`, the `name` of each of `lines`, and
+    the `text` of a `service`.
     """
 
     def words(node: yaml.Node | None, keys: frozenset[str] | None) -> Iterator[tuple[int, str, str, list[str]]]:

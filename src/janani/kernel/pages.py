@@ -67,13 +67,18 @@ def environment(package: str) -> Environment:
 
 
 def day(value: date | datetime | str | None) -> str:
-    """A date as people write it, in the language of this request: "4 Nov 2026". Text that is no date stays as it is."""
+    """A date as people write it, in the language of this request: "4 Nov 2026", "2026 නොවැ 4", "4 நவ., 2026".
+
+    Text that is no date stays as it is.
+    """
     if isinstance(value, str):
         try:
             value = date.fromisoformat(value[:10])
         except ValueError:
             return str(value)
-    return format_date(value, "d MMM y", locale=i18n.current()) if value else ""
+    language = i18n.current()
+    # "en" alone would be the United States' way.
+    return format_date(value, "d MMM y" if language == "en" else "medium", locale=language) if value else ""
 
 
 def page(jinja: Environment, template: str, *, status: int = 200, **values: Any) -> Response[str]:

@@ -59,6 +59,10 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
             finally:
                 await pool.close()
 
+    def render_spoken(request: Request[Any, Any, Any], status: int, code: str, text: str) -> Response[Any]:
+        """An address without a route has no `before`."""
+        return speak(request) or render_error(request, status, code, text)
+
     async def before(request: Request[Any, Any, Any]) -> Redirect | None:
         await same_origin(request)
         return speak(request)
@@ -66,7 +70,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     return http.application(
         "portals",
         [home, keys, *midwife.handlers, *doctor.handlers, *mother.handlers, pages.assets()],
-        render_error=render_error,
+        render_error=render_spoken,
         exception_handlers={Problem: render},
         lifespan=[resources],
         headers={

@@ -28,6 +28,7 @@ _PROPERTIES = {
 }
 """Of which metadata which texts are shown to people, as DHIS2 names them."""
 _CODED = re.compile(r"[\w-]+#[^|]+\|(.+)")  # system#code|display
+_WORDS = re.compile(r"[a-z ]{4,}")  # of a unit: "per minute", not "mmHg"
 _SAID = frozenset(("text", "occurrence"))
 
 
@@ -47,6 +48,8 @@ def mapping_words(file: BinaryIO, _keywords: object, _tags: object, options: obj
             for name, value in node.items():
                 if name in _SAID and isinstance(value, str):
                     yield value
+                elif name == "unit" and _WORDS.fullmatch(unit := str(value).partition("|")[2]):
+                    yield unit
                 elif name not in ("code", "constant") or coded:
                     yield from words(value, name)
         elif isinstance(node, list):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from janani.kernel.i18n import _
 from janani.portals.chart.view import Chart
 
 WIDTH, HEIGHT = 420, 230
@@ -59,7 +60,7 @@ def draw(chart: Chart) -> Drawing:
     return Drawing(
         title=chart.definition.title,
         unit=chart.definition.unit,
-        says="; ".join(f"{line.name} {', '.join(words for _x, _y, words in line.points)}" for line in lines),
+        says="; ".join(f"{_(line.name)} {', '.join(words for _x, _y, words in line.points)}" for line in lines),
         lines=lines,
         limits=[(up(limit.at), limit.says) for limit in chart.definition.limits],
         weeks=[(across(week), week) for week in range(int(first) + 1, int(last) + 1) if week % 4 == 0],

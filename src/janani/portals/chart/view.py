@@ -177,10 +177,10 @@ def value_of(one: Json) -> str:
         if not all("valueQuantity" in each for each in parts):
             return " · ".join(f"{text_of(each.get('code'))}: {value_of(each)}" for each in parts)
         values = [each.get("valueQuantity", {}) for each in parts]
-        unit = values[0].get("unit", "")
+        unit = _(values[0].get("unit", ""))
         return f"{'/'.join(_number(value.get('value')) for value in values)} {unit}".strip()
     if quantity := one.get("valueQuantity"):
-        return f"{_number(quantity.get('value'))} {quantity.get('unit', '')}".strip()
+        return f"{_number(quantity.get('value'))} {_(quantity.get('unit', ''))}".strip()
     if concept := one.get("valueCodeableConcept"):
         return text_of(concept)
     for key in ("valueString", "valueInteger", "valueDateTime"):
