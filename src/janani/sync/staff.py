@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from janani.clients.dhis2 import Dhis2Client, Dhis2Error
 from janani.clients.oidc_checks import code_challenge
-from janani.kernel import i18n, postgres
+from janani.kernel import i18n, pages, postgres
 from janani.kernel.clock import Clock
 from janani.kernel.http import from_another_site
 from janani.kernel.i18n import _
@@ -29,7 +29,9 @@ from janani.kernel.telemetry import log
 from janani.sync.problems import ForeignForm, LoginNeeded, NotAllowed, NotLoggedIn
 
 AUTHORITIES = {"F_SYNC_OPERATIONS", "ALL"}
-_SESSION, _LOGIN = "janani_sync_staff", "janani_sync_login"
+PLACES = ("sync/", "kernel/pages/")
+"""Where the words of the operations page stand: what has to be translated before a language is offered."""
+_SESSION, _LOGIN, _LANGUAGE = "janani_sync_staff", "janani_sync_login", "janani_sync_language"
 _SESSION_TIME = timedelta(hours=4)
 """From logging in: the page renews itself, so its use says nothing of whether somebody sits there."""
 _LOGIN_SECONDS = 600
@@ -61,17 +63,21 @@ class Who(Struct, frozen=True):
     name: str
 
 
-async def recognise(request: _Request) -> None:
-    """Before every request: who has this cookie. Raises ForeignForm for a change that another site asks for."""
+async def recognise(request: _Request) -> Redirect | None:
+    """Before every request: its language, and who has this cookie. A choice of language goes on to the page.
+
+    Raises ForeignForm for a change that another site asks for.
+    """
     if from_another_site(request):
         raise ForeignForm
-    wanted = request.headers.get("accept-language", "")
-    i18n.use(i18n.choose(part.split(";")[0].strip() for part in wanted.split(",") if part.strip()))
+    door = _door(request)
+    secure = door.redirect_uri.startswith("https://")
+    chosen = pages.speak(request, *PLACES, cookie=_LANGUAGE, secure=secure, page="" if request.method == "GET" else "/")
     cookie = request.cookies.get(_SESSION)
     if cookie:
-        door = _door(request)
         row = await _queries.staff_session(door.pool, id_hash=_digest(cookie), now=door.clock())
         request.state.who = Who(**row) if row else None
+    return chosen
 
 
 def logged_in(request: _Request) -> Who | None:
@@ -108,6 +114,7 @@ async def login(request: _Request, then: FromQuery[str] = "") -> Redirect:
         "state": state,
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
+        "ui_locales": i18n.current(),
     }
     kept = door.cookie(_LOGIN, f"{state}.{verifier}.{_page(then)}", max_age=_LOGIN_SECONDS)
     return Redirect(f"{door.url}/oauth2/authorize?{urlencode(query)}", cookies=[kept])
