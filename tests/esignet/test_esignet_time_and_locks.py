@@ -1,5 +1,6 @@
 """What time does to a sign-in, how a person is locked, what the sandbox has that production has not."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -72,6 +73,16 @@ async def test_more_tries_than_a_transaction_has(wire: Wire, clock: Any) -> None
     for _ in range(5):
         assert codes(await wire.authenticate(code="000000")) == ["auth_failed"]
     assert codes(await wire.authenticate()) == ["no_attempts_left"]
+
+
+async def test_codes_tried_at_once_are_counted_like_those_tried_in_turn(wire: Wire) -> None:
+    await wire.oauth_details()
+    await wire.send_otp()
+    answers = await asyncio.gather(*(wire.authenticate(code=f"{number:06d}") for number in range(12)))
+    outcomes = [codes(answer)[0] for answer in answers]
+    assert 1 <= outcomes.count("auth_failed") <= 5
+    assert set(outcomes) <= {"auth_failed", "no_attempts_left", "individual_id_blocked"}
+    assert codes(await wire.authenticate()) in (["no_attempts_left"], ["individual_id_blocked"])
 
 
 async def test_a_right_code_forgets_the_wrong_ones(wire: Wire) -> None:

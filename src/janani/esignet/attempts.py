@@ -5,12 +5,15 @@ back. Who shares an address with many (a clinic) needs `otp_source_tries` set ac
 """
 
 import hmac
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
-from janani.esignet.incoming import Http
+from janani.esignet.envelope import Fault
+from janani.esignet.identity import normal_number
+from janani.esignet.incoming import Http, bound, bound_transaction, read
 from janani.esignet.problems import Refused
 from janani.esignet.provider import CODES, Provider, Row
 
@@ -32,31 +35,51 @@ def network(host: str) -> str:
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
-async def person_asked_for(idp: Provider, row: Row, number: str, source: bytes) -> Row:
-    """The person with this number, to whom `source` may still try to sign in.
+class Naming(Protocol):
+    """A request that names a person."""
 
-    Args:
-        row: the transaction.
-        number: as `identity.normal_number` gives it.
+    individual_id: str | None
 
-    Raises Refused: `no_attempts_left` (the source tried too much), `invalid_individual_id`, `individual_id_blocked`.
+
+N = TypeVar("N", bound=Naming)
+
+
+async def read_naming(
+    request: Http, idp: Provider, kind: type[N], check: Callable[[N], list[Fault]], source: bytes
+) -> tuple[N, Row]:
+    """The request, and the sign-in it is bound to together with whom it names and what `source` did lately.
+
+    One look-up; the refusals (those of `bound_transaction`, then those of `read`) in the order of two.
     """
-    now = idp.now()
+    try:
+        body = await read(request, kind, check, idp.now())
+    except Refused:
+        await bound_transaction(request, idp, "preauth")
+        raise
+    now, key = idp.now(), request.headers.get("oauth-details-key", "")
     since = now - timedelta(seconds=idp.options.otp_lock_seconds)
-    person = await CODES.asked_for(idp.pool, number=number, now=now, source=source, since=since)
-    if person["of_source"] >= idp.options.otp_source_tries:
+    number = normal_number(body.individual_id or "")
+    row = await CODES.asked_for(idp.pool, id=key, number=number, now=now, source=source, since=since)
+    return body, bound(request, row)
+
+
+async def check_person(idp: Provider, row: Row, source: bytes) -> None:
+    """Raises Refused unless `source` may still try to sign in as the person that `row` of `read_naming` has.
+
+    `no_attempts_left` (the source tried too much), `invalid_individual_id`, `individual_id_blocked`.
+    """
+    if row["of_source"] >= idp.options.otp_source_tries:
         raise Refused("no_attempts_left", reason="source")
-    if person["id"] is None:
+    if row["asked"] is None:
         await strike(idp, row, source, "unknown")
         raise Refused("invalid_individual_id")
-    if person["locked_until"] and person["locked_until"] > now:
+    if row["locked_until"] and row["locked_until"] > idp.now():
         raise Refused("individual_id_blocked")
-    return person
 
 
-def may_send(idp: Provider, person: Row) -> None:
+def may_send(idp: Provider, row: Row) -> None:
     """Raises Refused `individual_id_blocked` when the person was sent too many codes that were not used."""
-    if person["of_person"] >= idp.options.otp_sends:
+    if row["of_person"] >= idp.options.otp_sends:
         raise Refused("individual_id_blocked", reason="sends")
 
 

@@ -6,12 +6,12 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from janani.esignet.attempts import person_asked_for, source_of, strike
+from janani.esignet.attempts import check_person, read_naming, source_of, strike
 from janani.esignet.consent import consent_action
 from janani.esignet.envelope import Fault, success
 from janani.esignet.identity import normal_number
-from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
-from janani.esignet.otp import Verdict, judge, lock, lock_end
+from janani.esignet.incoming import Http, csrf_guard, same_transaction
+from janani.esignet.otp import Verdict, judge, lock_end, no_more
 from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES
@@ -78,60 +78,71 @@ async def authenticate_v3(request: Http, idp: Idp) -> Response[bytes]:
 
 
 async def _authenticate(request: Http, idp: Provider, version: int) -> Response[bytes]:
-    row = await bound_transaction(request, idp, "preauth")
-    length = idp.options.otp_length
-    body = await read(request, Authenticate, lambda it: authenticate_faults(it, length), idp.now())
+    source, length, most = source_of(idp, request), idp.options.otp_length, idp.options.otp_attempts
+    body, row = await read_naming(request, idp, Authenticate, lambda it: authenticate_faults(it, length), source)
     if version < 3 and body.captcha_token is not msgspec.UNSET:
         raise Refused("unknown_error")
     same_transaction(row, body.transaction_id or "")
     code = next((it.challenge for it in body.challenge_list or [] if it.auth_factor_type == "OTP"), None)
     if code is None:
         raise Refused("auth_factor_mismatch")
-    person = await _person_with_code(idp, row, normal_number(body.individual_id or ""), code, source_of(idp, request))
-    action = await consent_action(idp, row, person["id"]) if version > 1 else "CAPTURE"
+    number = normal_number(body.individual_id or "")
+    await _check_code(idp, row, number, code, source)
+    action = await consent_action(idp, row, row["asked"]) if version > 1 else "CAPTURE"
     now = idp.now()
     moved = await STEPS.authenticated(
         idp.pool,
         id=row["id"],
+        most=most,
         otp_hash=row["otp_hash"],
-        person_id=person["id"],
-        typed_id=normal_number(body.individual_id or ""),
+        person_id=row["asked"],
+        typed_id=number,
         acr=ACR_OF_FACTOR["OTP"],
         consent_action=action,
         now=now,
         expires_at=now + timedelta(seconds=idp.options.transaction_seconds),
     )
     if moved is None:
+        await _count_try(idp, row, number)
         raise Refused("invalid_transaction")
     answer = {"transactionId": row["id"]} | ({"consentAction": action} if version > 1 else {})
     return Response(success(answer, now), media_type="application/json")
 
 
-async def _person_with_code(idp: Provider, row: Row, number: str, code: str, source: bytes) -> Row:
-    """The person with this number, whose code it is.
+async def _check_code(idp: Provider, row: Row, number: str, code: str, source: bytes) -> None:
+    """Raises Refused unless it is the code of the person with this number. A right one counts when it moves on.
 
-    Raises Refused: `no_attempts_left` (and locks), `invalid_individual_id`, `individual_id_blocked`,
-    `invalid_transaction` (nothing sent), `auth_failed`.
+    `no_attempts_left` (and locks), `invalid_individual_id`, `individual_id_blocked`, `invalid_transaction` (nothing
+    sent), `auth_failed`.
     """
-    if await SQL.count_try(idp.pool, id=row["id"]) > idp.options.otp_attempts:
-        await lock(idp, number)
-        raise Refused("no_attempts_left")
-    person = await person_asked_for(idp, row, number, source)
-    if row["otp_hash"] is None:
-        raise Refused("invalid_transaction")
-    verdict = judge(
-        idp.otp_key, row, person["id"], code, now=idp.now(), sandbox=idp.settings.sandbox, length=idp.options.otp_length
-    )
+    if row["tries"] >= idp.options.otp_attempts:
+        raise await no_more(idp, number)
+    try:
+        await check_person(idp, row, source)
+        if row["otp_hash"] is None:
+            raise Refused("invalid_transaction")
+    except Refused:
+        await _count_try(idp, row, number)
+        raise
+    sandbox, length, person = idp.settings.sandbox, idp.options.otp_length, row["asked"]
+    verdict = judge(idp.otp_key, row, person, code, now=idp.now(), sandbox=sandbox, length=length)
     if verdict is Verdict.RIGHT:
-        return person
+        return
+    await _count_try(idp, row, number)  # before it is told
     if verdict is Verdict.WRONG:
-        await strike(idp, row, source, "wrong", person["id"])
-        await SQL.count_failure(idp.pool, id=person["id"], limit=idp.options.otp_attempts, locked_until=lock_end(idp))
+        await strike(idp, row, source, "wrong", person)
+        await SQL.count_failure(idp.pool, id=person, limit=idp.options.otp_attempts, locked_until=lock_end(idp))
     await idp.note(
         "authenticated",
         f"auth_failed_{verdict.value}",
         transaction=row["number"],
         client=row["client_id"],
-        person=person["id"],
+        person=person,
     )
     raise Refused("auth_failed")
+
+
+async def _count_try(idp: Provider, row: Row, number: str) -> None:
+    """Counts one that failed. Raises Refused `no_attempts_left` when it was one too many."""
+    if (await SQL.count_try(idp.pool, id=row["id"]) or 0) > idp.options.otp_attempts:
+        raise await no_more(idp, number)

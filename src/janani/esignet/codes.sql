@@ -1,9 +1,10 @@
 -- One-time codes: who may have one, and its way to the person.
 
--- name: asked_for(number, now, source, since)^
--- One row always: the person by identity number (which wins) or alias in force, if any; and the strikes since then.
+-- name: asked_for(id, number, now, source, since)^
+-- A live sign-in that nobody proved yet; with it the person (if any) by identity number, which wins, or alias in force;
+-- and the strikes since then.
 with found as (
-    select p.id, p.individual_id, p.identity, p.locked_until
+    select p.id, p.identity, p.locked_until
     from person p
     where p.individual_id = :number
        or p.id = (
@@ -14,22 +15,25 @@ with found as (
     order by p.individual_id = :number desc
     limit 1
 )
-select f.*,
+select t.*, f.id as asked, f.identity, f.locked_until,
        (select count(*) from code_strike s where s.source = :source and s.at > :since::timestamptz) as of_source,
        (select count(*) from code_strike s
         where s.person_id = f.id and s.kind = 'sent' and s.at > :since::timestamptz) as of_person
-from (select) as always left join found f on true;
+from transaction t join client c using (client_id) left join found f on true
+where t.id = :id and t.stage = 'preauth' and t.expires_at > :now::timestamptz and c.status = 'ACTIVE';
 
 -- name: strike(now, kind, source, person_id, transaction_number)!
 insert into code_strike (at, kind, source, person_id, transaction_number)
 values (:now, :kind, :source, :person_id, :transaction_number);
 
--- name: send_code(id, otp_hash, person_id, otp_expires_at, now, source, inbox_channels, inbox_addresses, inbox_texts, channels, sealed)$
--- A new code in place of the one before it, with its messages on their way (or in the sandbox's inbox): all or none.
+-- name: send_code(id, most, otp_hash, person_id, otp_expires_at, now, source, inbox_channels, inbox_addresses, inbox_texts, channels, sealed)$
+-- A new code in place of the one before it, with its messages on their way (or in the sandbox's inbox): all or none,
+-- and counted. Null when the sign-in went on meanwhile, or `most` codes were sent for it.
 with coded as (
     update transaction
-    set otp_hash = :otp_hash, otp_person_id = :person_id::bigint, otp_expires_at = :otp_expires_at::timestamptz
-    where id = :id and stage = 'preauth'
+    set sends = sends + 1, otp_hash = :otp_hash, otp_person_id = :person_id::bigint,
+        otp_expires_at = :otp_expires_at::timestamptz
+    where id = :id and stage = 'preauth' and sends < :most
     returning number, client_id
 ), voided as (
     delete from delivery where transaction_number = (select number from coded)

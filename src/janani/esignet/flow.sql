@@ -21,13 +21,14 @@ with fresh as (
 )
 select number from begun;
 
--- name: authenticated(id, otp_hash, person_id, typed_id, acr, consent_action, now, expires_at)$
--- Moves on once, spends the one-time code, forgets wrong ones and those sent; null when another request was faster.
+-- name: authenticated(id, most, otp_hash, person_id, typed_id, acr, consent_action, now, expires_at)$
+-- Moves on once, spends the one-time code, forgets wrong ones and those sent; null when another request was faster, or
+-- `most` were tried. A right code, too, is good only within them, however many are tried at once.
 with moved as (
     update transaction
-    set stage = 'authenticated', otp_hash = null, person_id = :person_id::bigint, typed_id = :typed_id, acr = :acr,
+    set stage = 'authenticated', tries = tries + 1, otp_hash = null, person_id = :person_id::bigint, typed_id = :typed_id, acr = :acr,
         authenticated_at = :now::timestamptz, consent_action = :consent_action, expires_at = :expires_at
-    where id = :id and stage = 'preauth' and otp_hash = :otp_hash
+    where id = :id and stage = 'preauth' and otp_hash = :otp_hash and tries < :most
     returning number, client_id
 ), forgotten as (
     update person set failures = 0

@@ -78,7 +78,11 @@ async def bound_transaction(request: Http, idp: Provider, stage: str) -> Row:
     Raises Refused `invalid_transaction` (no such key, another stage, lapsed) or `invalid_request` (wrong hash).
     """
     key = request.headers.get("oauth-details-key", "")
-    row = await SQL.transaction_at(idp.pool, id=key, stage=stage, now=idp.now()) if key else None
+    return bound(request, await SQL.transaction_at(idp.pool, id=key, stage=stage, now=idp.now()) if key else None)
+
+
+def bound(request: Http, row: Row) -> Row:
+    """`row`, the transaction looked up by the oauth-details key (None: there is none). Raises as bound_transaction."""
     if row is None:
         raise Refused("invalid_transaction")
     remember(request, row)

@@ -11,12 +11,12 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from janani.esignet.attempts import may_send, person_asked_for, source_of
+from janani.esignet.attempts import check_person, may_send, read_naming, source_of
 from janani.esignet.delivery import seal
 from janani.esignet.envelope import Fault, success
 from janani.esignet.gateways import Message, channels
 from janani.esignet.identity import normal_number
-from janani.esignet.incoming import Http, bound_transaction, csrf_guard, read, same_transaction
+from janani.esignet.incoming import Http, csrf_guard, same_transaction
 from janani.esignet.people import masked_email, masked_phone
 from janani.esignet.problems import Refused
 from janani.esignet.provider import CODES, SQL, Idp, Provider, Row
@@ -78,19 +78,23 @@ def send_faults(request: SendOtp) -> list[Fault]:
 @post("/v1/esignet/authorization/send-otp", status_code=200, guards=[csrf_guard])
 async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
     """Sends a fresh code over the channels asked for; the one sent before is void."""
-    row = await bound_transaction(request, idp, "preauth")
-    body = await read(request, SendOtp, send_faults, idp.now())
+    source = source_of(idp, request)
+    body, row = await read_naming(request, idp, SendOtp, send_faults, source)
     same_transaction(row, body.transaction_id or "")
-    source, number = source_of(idp, request), normal_number(body.individual_id or "")
-    if await SQL.count_send(idp.pool, id=row["id"]) > SENDS:
-        await lock(idp, number)
-        raise Refused("no_attempts_left")
-    person = await person_asked_for(idp, row, number, source)
-    may_send(idp, person)
-    addresses = _addresses(msgspec.json.decode(person["identity"]), body.otp_channels or [])
-    if not addresses:
-        raise Refused("no_email_mobile_found")
-    reached = await _send(idp, row, person["id"], source, addresses)
+    number = normal_number(body.individual_id or "")
+    if row["sends"] >= SENDS:
+        raise await no_more(idp, number)
+    try:
+        await check_person(idp, row, source)
+        may_send(idp, row)
+        addresses = _addresses(msgspec.json.decode(row["identity"]), body.otp_channels or [])
+        if not addresses:
+            raise Refused("no_email_mobile_found")
+        reached = await _send(idp, row, source, addresses)
+    except Refused:  # what fails counts, too; what succeeds counts itself
+        if (await SQL.count_send(idp.pool, id=row["id"]) or 0) > SENDS:
+            raise await no_more(idp, number) from None
+        raise
     answer = {
         "transactionId": row["id"],
         "maskedEmail": masked_email(addresses["email"]) if "email" in reached else None,
@@ -99,9 +103,10 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
     return Response(success(answer, idp.now()), media_type="application/json")
 
 
-async def lock(idp: Provider, number: str) -> None:
-    """Locks whoever has this number for `otp_lock_seconds`."""
+async def no_more(idp: Provider, number: str) -> Refused:
+    """The refusal of one try too many in a sign-in. Whoever has this number is locked for `otp_lock_seconds`."""
     await SQL.lock_number(idp.pool, number=number, locked_until=lock_end(idp))
+    return Refused("no_attempts_left")
 
 
 def lock_end(idp: Provider) -> datetime:
@@ -114,7 +119,7 @@ def _addresses(identity: dict[str, Any], channels: list[str]) -> dict[str, str]:
     return {channel: identity[channel] for channel in CHANNELS if channel in wanted and identity.get(channel)}
 
 
-async def _send(idp: Provider, row: Row, person: int, source: bytes, addresses: dict[str, str]) -> list[str]:
+async def _send(idp: Provider, row: Row, source: bytes, addresses: dict[str, str]) -> list[str]:
     """Keeps the hash of a new code, and puts the code, in the language of the page, on its way; the channels it goes.
 
     Raises Refused `send_otp_failed` when none of the addresses has a gateway.
@@ -123,13 +128,14 @@ async def _send(idp: Provider, row: Row, person: int, source: bytes, addresses: 
     ways = {way: to for way, to in addresses.items() if sandbox or way in channels(idp.settings)}
     if not ways:
         raise Refused("send_otp_failed")
-    code, now = draw(idp.options.otp_length), idp.now()
+    code, now, person = draw(idp.options.otp_length), idp.now(), row["asked"]
     i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split(), "esignet/"))
     text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
     messages = [Message(to, _("Your code to sign in"), text) for to in ways.values()]
     sent = await CODES.send_code(
         idp.pool,
         id=row["id"],
+        most=SENDS,
         otp_hash=hashed(idp.otp_key, row["id"], person, code),
         person_id=person,
         otp_expires_at=now + timedelta(seconds=idp.options.otp_seconds),

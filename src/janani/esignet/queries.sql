@@ -163,9 +163,11 @@ from transaction t join client c using (client_id)
 where t.id = :id and t.stage = :stage and t.expires_at > :now and c.status = 'ACTIVE';
 
 -- name: count_send(id)$
+-- Null when the sign-in went on meanwhile.
 update transaction set sends = sends + 1 where id = :id and stage = 'preauth' returning sends;
 
 -- name: count_try(id)$
+-- Null when the sign-in went on meanwhile.
 update transaction set tries = tries + 1 where id = :id and stage = 'preauth' returning tries;
 
 -- name: count_claim_details(id)$
