@@ -107,7 +107,9 @@ class Bench:
         models = [row["id"] for row in await connection.fetch("select id from tracked_entity order by id")]
         rows = [(number, models[number % len(models)], phn(number)) for number in range(MODELS, people)]
         await connection.copy_records_to_table("copy", records=rows)
-        await self._copied(connection, "tracked_entity", "copy.model = t.id", {"uid": "'T' || lpad(n::text, 10, '0')"})
+        changed = "t.updated_at - n * interval '1 minute'"  # as people are changed: hardly two at one time
+        name = {"uid": "'T' || lpad(n::text, 10, '0')", "updated_at": changed}
+        await self._copied(connection, "tracked_entity", "copy.model = t.id", name)
         mine = "join tracked_entity own on own.uid = 'T' || lpad(n::text, 10, '0')"
         value = f"case when t.attribute = '{phn_uid}' then copy.phn else t.value end"
         whose = {"tracked_entity": "own.id"}
@@ -141,11 +143,14 @@ class Bench:
         self._context = await source.context()
         await connection.execute("set search_path = record")
         self._next = 10**9  # far above what the record itself goes on counting
+        known: set[str] = set()
         async for page in source.everybody(self.mapper, PAGE):
-            copies = [one for one in page if one.trackedEntity.startswith("T0")]
+            fresh = {uid: one for uid, one in page.items() if uid not in known}
+            copies = [one for uid, one in fresh.items() if uid.startswith("T0")]
             await self._stored(connection, [self.mapper.map(one, self._context) for one in copies])
-            self.uids += [one.trackedEntity for one in page]
-            self.some += page[: 2000 - len(self.some)]
+            known |= fresh.keys()
+            self.some += list(fresh.values())[: 2000 - len(self.some)]
+        self.uids = list(known)
         print(f"# {len(self.uids)} people, filled in {time.perf_counter() - at:.0f} s", flush=True)
 
     async def _stored(self, connection: asyncpg.Connection, people: list[Mapped]) -> None:

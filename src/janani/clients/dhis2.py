@@ -108,20 +108,10 @@ class Dhis2Client:
         async for one in self._pages("/tracker/trackedEntities", "trackedEntities", parameters):
             yield one
 
-    async def tracked_entity_pages(self, parameters: Parameters, kind: type[Kind]) -> AsyncIterator[list[Kind]]:
-        """The same as whole pages, each person read as `kind`: what it has no place for is not kept."""
-        decode, size = msgspec.json.Decoder(_People[kind]).decode, int(parameters.get("pageSize", 50))  # type: ignore[valid-type]
-        for number in count(1):
-            query = {**parameters, "page": str(number), "pageSize": str(size)}
-            answer = await self._read("/tracker/trackedEntities", query)
-            try:
-                found = decode(answer.content)
-            except msgspec.DecodeError as error:
-                raise Dhis2Error(answer.status_code, "", f"the answer has another shape: {error}") from error
-            page = found.trackedEntities or found.instances or []
-            yield page
-            if len(page) < size:
-                return
+    async def tracked_entity_page(self, parameters: Parameters, kind: type[Kind]) -> list[Kind]:
+        """One page of them, each person read as `kind`: what it has no place for is not kept."""
+        found = _typed((await self._read("/tracker/trackedEntities", parameters)).content, _People[kind])  # type: ignore[valid-type]
+        return found.trackedEntities or found.instances or []
 
     async def enrollments(self, parameters: Parameters) -> AsyncIterator[dict[str, Any]]:
         """The enrolments that `parameters` of §3.5 select, page by page."""

@@ -208,8 +208,9 @@ select name from gone;
 -- name: forget_seen!
 delete from seen;
 
--- name: seen!
-insert into seen (person) select unnest(:people::text[]) on conflict do nothing;
+-- name: see
+-- Those of these people who were not seen before.
+insert into seen (person) select unnest(:people::text[]) on conflict do nothing returning person;
 
 -- name: only_delivered
 -- Of whom the target still has something though the registry has her no more, and nothing is on its way.

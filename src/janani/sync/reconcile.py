@@ -18,7 +18,7 @@ from msgspec import Struct, to_builtins
 from janani.clients.fhir import FhirClient
 from janani.kernel import jose, postgres
 from janani.kernel.clock import Clock
-from janani.sync.comparing import Difference, Key, compared, key_of
+from janani.sync.comparing import Key, compared, key_of
 from janani.sync.holding import Holding, way_to
 from janani.sync.mapping import Mapped, Mapper
 from janani.sync.problems import Busy, NoSuchTarget
@@ -74,7 +74,7 @@ class Reconciliation:
     def __init__(self, sides: Sides) -> None:
         self._sides, self._mapper = sides, sides.mapper
         self._total = sha256()
-        self._again: dict[str, Difference | None] = {}
+        self._again: dict[str, None] = {}
         self._holding: Holding
         self.report = Report(sides.target, sides.mapper.programme.name, "", _now(sides.clock))
 
@@ -90,9 +90,9 @@ class Reconciliation:
         self._holding = await way_to(self._sides.record, self._mapper, kinds)
         self.report.compared_by = self._holding.name
         await self._compare_all()
+        await self._catch_up()
         await self._look_again()
-        rows = _queries.only_delivered(self._sides.pool, target=self.report.target)
-        gone = [row["person"] async for row in rows]
+        gone = await self._gone()
         await _queries.forget_seen(self._sides.pool)
         self.report.only_in_record = gone[:_LISTED]
         self.report.fingerprint = self._total.hexdigest()
@@ -116,10 +116,16 @@ class Reconciliation:
     async def _read_pages(self, pages: "asyncio.Queue[list[Any] | None]") -> None:
         size = self._holding.page
         async for people in self._sides.source.everybody(self._mapper, _PAGE):
-            concerned = [one for one in people if self._mapper.concerns(one)]
-            for start in range(0, len(concerned), size):
-                await pages.put(concerned[start : start + size])
+            page = await self._concerned(people)
+            for start in range(0, len(page), size):
+                await pages.put(page[start : start + size])
         await pages.put(None)
+
+    async def _concerned(self, people: dict[str, Any]) -> list[Any]:
+        """Those of the programme, whoever was there already left out."""
+        uids = [uid for uid, one in people.items() if self._mapper.concerns(one)]
+        fresh = {row["person"] async for row in _queries.see(self._sides.pool, people=uids)}
+        return [people[uid] for uid in uids if uid in fresh]
 
     async def _map(self, people: Sequence[Any]) -> list[Mapped]:
         mapped = []
@@ -143,11 +149,11 @@ class Reconciliation:
                 self.report.equal += 1
                 self._again.pop(person, None)
             else:
-                self._again[person] = found
+                self._again[person] = None
+                if again and len(self.report.differing) < _LISTED:
+                    self.report.differing[person] = to_builtins(found)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        if not again:
-            await _queries.seen(self._sides.pool, people=uids)
 
     async def _held(self, uids: Sequence[str]) -> dict[str, list[Key]]:
         """What stands in the record as somebody there wrote it, by person: it need not be as the registry says."""
@@ -155,6 +161,18 @@ class Reconciliation:
         async for row in _queries.held_of(self._sides.pool, people=list(uids)):
             found.setdefault(row["person"], []).append(key_of(row["key"]))
         return found
+
+    async def _gone(self) -> list[str]:
+        """Of whom the target still has something though nobody met her in the registry."""
+        rows = _queries.only_delivered(self._sides.pool, target=self.report.target)
+        return [row["person"] async for row in rows]
+
+    async def _catch_up(self) -> None:
+        """Whoever slipped from one page to another while they were read is there when asked for by name."""
+        gone, size = await self._gone(), self._holding.page
+        for start in range(0, len(gone), size):
+            there = await self._sides.source.people(gone[start : start + size])
+            await self._compare(await self._map(await self._concerned(there)), again=False)
 
     async def _look_again(self) -> None:
         """Whoever differs may only have been on the way."""
@@ -170,7 +188,6 @@ class Reconciliation:
             for uid in set(uids[start : start + size]) - set(people):
                 del self._again[uid]
             await self._compare(await self._map(list(people.values())), again=True)
-        self.report.differing = {uid: to_builtins(found) for uid, found in list(self._again.items())[:_LISTED]}
 
     async def _on_their_way(self) -> bool:
         waiting = _queries.waiting_of(self._sides.pool, target=self.report.target, people=list(self._again))

@@ -20,6 +20,7 @@ from janani.sync.mapping.back import Back
 
 _queries = postgres.queries("janani.sync.back")
 _GONE = (404, 410)
+_TIMES = 10  # that one thing can be said and taken back
 Json = dict[str, Any]
 
 
@@ -29,6 +30,10 @@ class Refused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Spent(Refused):
+    """The event's UID was that of an event that is deleted: DHIS2 takes it no more (E1082)."""
 
 
 class Wires(Struct, frozen=True):
@@ -63,21 +68,21 @@ class Clinic:
         kind, _, id_ = source.partition("/")
         root = await self._read(kind, id_)
         if root is None or root.get("status") == "entered-in-error":
-            return await self._take_back(source)
+            return await self.take_back(source)
         if kind == "Appointment":
             return await self._plan(source, root)
         resources = await self._belonging(id_, root) if kind == "Encounter" else [root]
         if kind == "Encounter" and root.get("status") in ("planned", "cancelled"):
-            return await self._take_back(source)
+            return await self.take_back(source)
         if not resources and self._.sorter.delivered_as(root):
-            return await self._take_back(source)  # a visit of the registry's own, to which nobody adds any more
+            return await self.take_back(source)  # a visit of the registry's own, to which nobody adds any more
         found = events.read(resources, self._.back, self._.definition)
         if kind == "Encounter" and self._.definition.answer:
             answers = [await self._referred_on(one) for one in root.get("basedOn") or ()]
             if any(answers):
                 found.texts[self._.definition.answer] = "\n".join(filter(None, answers))
         if resources and not found.texts and not found.unread:
-            return await self._take_back(source)  # all of it was entered in error
+            return await self.take_back(source)  # all of it was entered in error
         await _queries.unread(self._.pool, source=source, whats=found.unread)
         references = [f"{one['resourceType']}/{one['id']}" for one in (root, *resources)]
         patient = (root.get("subject") or root.get("patient") or {}).get("reference", "")
@@ -99,7 +104,7 @@ class Clinic:
         status = self._.definition.appointment.get(appointment.get("status", ""))
         on = events.day_of(appointment, self._.zone)
         if status is None or not on:
-            return await self._take_back(source)
+            return await self.take_back(source)
         actors = [(one.get("actor") or {}).get("reference", "") for one in appointment.get("participant") or ()]
         patient = next((one for one in actors if one.startswith("Patient/")), "")
         care = await self._care(patient, on)
@@ -112,11 +117,13 @@ class Clinic:
         self, source: str, care: Care, event: Json, elements: Sequence[str], references: Sequence[str]
     ) -> str:
         before = await _queries.brought(self._.pool, source=source)
+        if before is not None:
+            event["event"] = before["event"]
         kept = event | {"dataValues": [one for one in event.get("dataValues", ()) if one["value"] is not None]}
         mark = digest("", "", msgspec.json.encode(kept).decode())
         if before is not None and before["digest"] == mark:
             return "unchanged"
-        await imported(self._.registry, event)
+        await self._write(source, care, event, fresh=before is None)
         await _queries.bring(
             self._.pool,
             source=source,
@@ -129,7 +136,18 @@ class Clinic:
         )
         return "brought"
 
-    async def _take_back(self, source: str) -> str:
+    async def _write(self, source: str, care: Care, event: Json, *, fresh: bool) -> None:
+        """Imports the event; what was taken back before and is said again comes under another UID, put into `event`."""
+        for again in range(1, _TIMES):
+            try:
+                return await imported(self._.registry, event)
+            except Spent:
+                if not fresh:
+                    raise
+                event["event"] = events.event_of(source, care.person, again)
+        await imported(self._.registry, event)
+
+    async def take_back(self, source: str) -> str:
         """Deletes the event that `source` became, if it did."""
         before = await _queries.brought(self._.pool, source=source)
         if before is None:
@@ -189,4 +207,5 @@ async def imported(registry: Dhis2Client, event: Json, *, strategy: str = "CREAT
     codes = sorted({str(one.get("errorCode", "")) for one in faults})
     if strategy == "DELETE" and set(codes) <= {"E1032", "E1082"} and codes:
         return
-    raise Refused(f"the registry refused it: {', '.join(codes) or 'no reason given'}")
+    refusal = Spent if codes == ["E1082"] else Refused
+    raise refusal(f"the registry refused it: {', '.join(codes) or 'no reason given'}")

@@ -22,6 +22,7 @@ class _File(Struct, forbid_unknown_fields=True):
     origin: str
     words: dict[str, str] = {}
     answer: str = ""
+    asks_again: list[str] = []
     appointment: dict[str, Literal["SCHEDULE", "SKIPPED"]] = {}
     conflicts: _Conflicts = _Conflicts()
 
@@ -32,6 +33,7 @@ class Definition(Struct, frozen=True):
     Attributes:
         program, stage: UIDs; `role` is the stage's role.
         origin, answer: UIDs of data elements; `answer` may be "".
+        asks_again: UIDs of what refers anew when it changes; else an answered referral stays answered.
         words: {resource type: UID of the data element for what no row reads}.
         appointment: {status of an Appointment: status of the event}.
         elements: UIDs that the stage has.
@@ -44,6 +46,7 @@ class Definition(Struct, frozen=True):
     role: str
     origin: str
     answer: str
+    asks_again: frozenset[str]
     words: dict[str, str]
     appointment: dict[str, str]
     elements: frozenset[str]
@@ -83,6 +86,7 @@ def read(programme: Programme, catalogue: Catalogue) -> Definition | None:
         role=file.stage,
         origin=uid(file.origin, "$.origin"),
         answer=uid(file.answer, "$.answer") if file.answer else "",
+        asks_again=frozenset(uid(code, "$.asks_again", in_stage=False) for code in file.asks_again),
         words={kind: uid(code, f"$.words.{kind}") for kind, code in file.words.items()},
         appointment=dict(file.appointment),
         elements=own,

@@ -13,12 +13,14 @@ from janani.kernel import postgres
 from janani.sync.back import event as events
 from janani.sync.back.clinic import Clinic, Wires, imported
 from janani.sync.back.judging import Verdict, judge
-from janani.sync.back.ours import Ours, texts_of
+from janani.sync.back.ours import DAY, Ours, grounds_of, texts_of
 from janani.sync.mapping.values import condition_on
 from janani.sync.source import Source as Registry
 
 _queries = postgres.queries("janani.sync.back")
 _KEPT = ("event", "status", "program", "programStage", "enrollment", "orgUnit", "occurredAt", "scheduledAt")
+_ASKED = ("performer", "priority", "occurrenceDateTime")
+"""What of a ServiceRequest asks: whom, how urgently, on which day."""
 Json = dict[str, Any]
 Texts = dict[str, str]
 
@@ -54,9 +56,9 @@ class Edits:
         resource, current = await self._version(edit.source, edit.version), await self._version(edit.source, 0)
         if event.get("deleted") or resource is None or current is None:
             return "nothing"
-        stands = current.get("meta", {}).get("versionId") == resource.get("meta", {}).get("versionId")
+        stands = _version(current) == _version(resource)
         if rest == "referral":
-            return await self._answered(edit, event, resource, stands)
+            return await self._referred(edit, event, resource, current)
         role = self._.roles.get(event.get("programStage", ""), "")
         said, refused = self._texts(resource, role)
         if refused:
@@ -126,13 +128,51 @@ class Edits:
                 **place,
             )
 
-    async def _answered(self, edit: Edit, event: Json, request: Json, stands: bool) -> str:
-        """A clinic's answer to a referral: an event of its own, since the referral itself is the midwife's."""
-        if not self._.definition.answer:
+    async def _referred(self, edit: Edit, event: Json, request: Json, current: Json) -> str:
+        """A clinic's answer to a referral: an event of its own, since the referral itself is the midwife's.
+
+        From then on the referral and its Task stand as answered until she asks again. An answer that was taken back
+        takes its event with it, and both are the midwife's again.
+        """
+        person, keys = event["trackedEntity"], self._keys(edit)
+        if await self._taken_back(edit, request):
+            for key in keys:
+                await self._ours.resend(person, key, self._.clock())
+            return await self._clinic.take_back(edit.source)
+        said, grounds = self._.definition, grounds_of(event)
+        if _version(current) == _version(request) or await self._put_back(edit, request, current):
+            for key in keys:
+                held = {uid: grounds.get(uid, "") for uid in (*said.asks_again, DAY)}
+                await self._ours.hold(person, key, event["event"], held)
+        if not said.answer:
             return "nothing"
         notes = [str(one["text"]) for one in request.get("note") or () if one.get("text")]
         text = "\n".join(notes) or str(request.get("status", ""))
-        return await self._beside(edit, event, request, {self._.definition.answer: text}, stands, texts_of(event))
+        return await self._tell(edit, request, {said.answer: text}, person)
+
+    async def _taken_back(self, edit: Edit, request: Json) -> bool:
+        """Whether this version opens a referral again that was answered in words."""
+        if request.get("status") != "active" or edit.version < 2:
+            return False
+        before = await self._version(edit.source, edit.version - 1)
+        return before is not None and before.get("status") == "completed" and bool(before.get("note"))
+
+    async def _put_back(self, edit: Edit, request: Json, current: Json) -> bool:
+        """Puts an answer back that the sync wrote over before it knew of it; whether it did.
+
+        Not when the midwife asks otherwise by now, or when someone else wrote last.
+        """
+        if current.get("status") != "active" or current.get("note"):
+            return False
+        if any(current.get(name) != request.get(name) for name in _ASKED):
+            return False
+        system = self._.identifiers["value"]
+        tasks = await self._.record.search("Task", {"identifier": f"{system}|{edit.name}"})
+        answered = {name: request[name] for name in ("status", "note") if name in request}
+        entries = [_put(current | answered)]
+        entries += [_put(one | {"status": "completed"}) for one in tasks if one.get("status") == "requested"]
+        await self._.record.transaction({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+        return True
 
     async def _in_words(self, edit: Edit, event: Json, resource: Json, refused: list[str], stands: bool) -> str:
         """What no value can say, a problem that was closed for example: in words, and the value stays."""
@@ -147,8 +187,11 @@ class Edits:
     async def _beside(self, edit: Edit, event: Json, resource: Json, texts: Texts, stands: bool, held: Texts) -> str:
         if stands:
             await self._ours.hold(event["trackedEntity"], self._key(edit), event["event"], held)
+        return await self._tell(edit, resource, texts, event["trackedEntity"])
+
+    async def _tell(self, edit: Edit, resource: Json, texts: Texts, person: str) -> str:
         on = events.day_of({"meta": resource.get("meta", {}), "resourceType": ""}, self._.zone)
-        return await self._clinic.write(edit.source, "", on, texts, [edit.source], person=event["trackedEntity"])
+        return await self._clinic.write(edit.source, "", on, texts, [edit.source], person=person)
 
     def _texts(self, resource: Json | None, role: str) -> tuple[Texts, list[str]]:
         refused: list[str] = []
@@ -168,7 +211,21 @@ class Edits:
             raise
 
     def _key(self, edit: Edit) -> str:
-        return condition_on(edit.source.partition("/")[0], self._.identifiers["value"], edit.name)
+        return self._keys(edit, edit.source.partition("/")[0])[0]
+
+    def _keys(self, edit: Edit, *kinds: str) -> list[str]:
+        """Under which the registry delivers the resources of this name: by default a referral and its Task."""
+        kinds = kinds or ("ServiceRequest", "Task")
+        return [condition_on(kind, self._.identifiers["value"], edit.name) for kind in kinds]
+
+
+def _version(resource: Json) -> str:
+    return str(resource.get("meta", {}).get("versionId", ""))
+
+
+def _put(changed: Json) -> Json:
+    url = f"{changed['resourceType']}/{changed['id']}"
+    return {"resource": changed, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{_version(changed)}"'}}
 
 
 def _instant(text: str | None, zone: ZoneInfo) -> datetime | None:

@@ -76,9 +76,9 @@ def _event(source: str, care: Care, definition: Definition) -> Json:
     }
 
 
-def event_of(source: str, person: str) -> str:
-    """UID of the event that `source` always becomes."""
-    return uid_of(f"record/{person}/{source}")
+def event_of(source: str, person: str, again: int = 0) -> str:
+    """UID of the event that `source` becomes; `again` counts how often it was taken back, for a UID serves once."""
+    return uid_of(f"record/{person}/{source}" + (f"/{again}" if again else ""))
 
 
 def care_of(person: Json, program: str, on: str) -> Care | None:

@@ -15,6 +15,8 @@ from janani.sync.delivery import Delivered
 from janani.sync.mapping import Mapped
 
 _queries = postgres.queries("janani.sync.back")
+DAY = "occurredAt"
+"""Among the texts that a resource stands on: the day of its event. No data element has a name of ten letters."""
 _KEPT = 6  # digests of one value: more than its changes between two looks at the record
 
 Said = dict[str, dict[str, str]]
@@ -42,10 +44,7 @@ class Ours:
         """
         values = [values_of(one.person) for one in people]
         await self._say({one.mapped.person: said for one, said in zip(people, values, strict=True)})
-        return [
-            one.before and await self._settled(one.mapped, said, one.before)
-            for one, said in zip(people, values, strict=True)
-        ]
+        return [one.before and await self._settled(one, one.before) for one in people]
 
     async def say(self, person: str, values: Values) -> None:
         """Notes the texts of events of `person`, in one statement, when any is new."""
@@ -65,7 +64,7 @@ class Ours:
         return {row["event"]: msgspec.json.decode(row["digests"]) async for row in rows}
 
     async def hold(self, person: str, key: str, event: str, texts: Mapping[str, str]) -> None:
-        """Lets the resource `key` stand in the record as it is, as long as the registry says `texts`."""
+        """Lets the resource `key` stand in the record as it is, as long as the registry says `texts` (and `DAY`)."""
         await _queries.hold(
             self._pool, person=person, key=key, event=event, elements=sorted(texts), digest=_fingerprint(texts)
         )
@@ -77,14 +76,16 @@ class Ours:
             await _queries.resend(connection, person=person, key=key)
             await _queries.queue_person(connection, person=person, now=now)
 
-    async def _settled(self, mapped: Mapped, values: Values, before: Delivered) -> Delivered:
-        digests, gone = dict(before.digests), []
+    async def _settled(self, spoken: Spoken, before: Delivered) -> Delivered:
+        mapped, digests, gone = spoken.mapped, dict(before.digests), []
         entries = {entry.key: entry for entry in mapped.entries}
+        said: dict[str, dict[str, str]] = {}
         async for row in _queries.held(self._pool, person=mapped.person):
-            texts = values.get(row["event"], {})
-            key = row["key"]
+            said = said or dict(_events(spoken.person))
+            texts, key = said.get(row["event"], {}), row["key"]
             if _fingerprint({uid: texts.get(uid, "") for uid in row["elements"]}) != row["digest"]:
                 gone.append(key)
+                digests |= {key: ""} if key in digests else {}  # whatever was sent last, this is sent now
             elif key in entries:
                 digests[key] = delivery.digest(entries[key].resource)
             else:
@@ -101,6 +102,18 @@ def _unsaid(values: Values, known: Mapping[str, str]) -> Iterator[tuple[str, str
         now = {uid: _with(before.get(uid, ""), digest(event, uid, text)) for uid, text in texts.items()}
         if before | now != before or event not in known:
             yield event, postgres.json_of(before | now)
+
+
+def grounds_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """What a resource may stand on: the texts of an event, and its day."""
+    return texts_of(event) | {DAY: str(event.get("occurredAt") or "")[:10]}
+
+
+def _events(person: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
+    for enrollment in person.get("enrollments") or ():
+        for event in enrollment.get("events") or ():
+            if event.get("event"):
+                yield event["event"], grounds_of(event)
 
 
 def values_of(person: Mapping[str, Any]) -> dict[str, dict[str, str]]:
