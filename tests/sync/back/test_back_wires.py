@@ -16,7 +16,7 @@ from janani.kernel.ids import uid_of
 from janani.portals.chart import definition
 from janani.portals.doctor import additions
 from janani.portals.doctor.additions import Answer, answering
-from janani.portals.doctor.own import mistaken, own
+from janani.portals.doctor.own import mistaken, own, unanswered
 from janani.sync.mapping import checking
 from people import record_token, visited
 from system import System, a_system
@@ -216,25 +216,82 @@ async def test_a_closed_problem_stays_closed_and_is_told_in_words(clinic: Clinic
     assert again["clinicalStatus"]["coding"][0]["code"] == "resolved"
 
 
-async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -> None:
-    woman = await clinic.woman(6, "back-answers")
+async def refer(woman: "Woman", name: str, clinic: str = "VOG_KANDY", **more: str) -> None:
+    """The midwife refers her; once more under the same name, she changes that referral."""
     [registration] = await woman.events("registration")
+    said = {
+        ELEMENTS["referral_clinic"]: clinic,
+        ELEMENTS["referral_urgency"]: "URGENT",
+        _element("ANC_REFERRAL_MAIN_REASON"): _first_option("ANC_REFERRAL_MAIN_REASON"),
+    } | {_element(code): value for code, value in more.items()}
     referral = {
-        "event": uid_of("back-answers/referral"),
+        "event": uid_of(f"{name}/referral"),
         "program": registration["program"],
         "programStage": STAGES["referral"],
         "enrollment": registration["enrollment"],
         "orgUnit": registration["orgUnit"],
         "status": "COMPLETED",
         "occurredAt": registration["occurredAt"],
-        "dataValues": [
-            {"dataElement": ELEMENTS["referral_clinic"], "value": "VOG_KANDY"},
-            {"dataElement": ELEMENTS["referral_urgency"], "value": "URGENT"},
-            {"dataElement": _element("ANC_REFERRAL_MAIN_REASON"), "value": _first_option("ANC_REFERRAL_MAIN_REASON")},
-        ],
+        "dataValues": [{"dataElement": uid, "value": value} for uid, value in said.items()],
     }
-    report = await clinic.registry.import_tracker({"events": [referral]})
+    report = await woman.clinic.registry.import_tracker({"events": [referral]})
     assert report["status"] == "OK", report
+
+
+async def test_an_answered_referral_stays_answered_until_the_midwife_asks_again(clinic: Clinic) -> None:
+    woman = await clinic.woman(7, "back-refers")
+    await refer(woman, "back-refers")
+    her, who = {"patient": woman.patient}, await clinic.doctor()
+    [request] = await clinic.until(lambda: clinic.record.search("ServiceRequest", her))
+
+    async def states() -> list[str]:
+        found = [*await clinic.record.search("ServiceRequest", her), *await clinic.record.search("Task", her)]
+        return [one["status"] for one in found]
+
+    async def answers(words: str) -> None:
+        [request] = await clinic.record.search("ServiceRequest", her)
+        tasks, now = await clinic.record.search("Task", her), datetime.now(UTC).astimezone()
+        answer = Answer(words, "", "6f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a14")
+        await clinic.record.transaction(answering(request, tasks, answer, clinic.chart, who, now))
+        await clinic.until(lambda: told(words))
+
+    async def told(words: str) -> bool:
+        return any(words in _texts(event).values() for event in await woman.events("specialist"))
+
+    async def untold() -> bool:
+        return not await woman.events("specialist")
+
+    await answers("Seen; all well")
+    await refer(woman, "back-refers", ANC_REFERRAL_REASON="Twins, not triplets")
+    await woman.midwife_writes("weight", "57")
+    await clinic.until(lambda: _when(woman.observation("29463-7"), lambda one: one["valueQuantity"]["value"] == 57))
+    assert await states() == ["completed", "completed"]
+    assert (await clinic.record.read("ServiceRequest", request["id"]))["note"][0]["text"] == "Seen; all well"
+
+    await refer(woman, "back-refers", "VOG_JAFFNA", ANC_REFERRAL_REASON="Twins, not triplets")
+    await clinic.until(lambda: _when(states(), lambda found: found == ["active", "requested"]))
+    assert await told("Seen; all well")  # what was said stays said
+
+    await answers("Seen; comes again")
+    resources = await clinic.record.everything(woman.patient, {"_count": "500"})
+    request, now = await clinic.record.read("ServiceRequest", request["id"]), datetime.now(UTC).astimezone()
+    bundle = unanswered(request, resources, clinic.chart, "Of another woman", who, now)
+    await clinic.record.transaction(bundle)
+    await clinic.until(untold)
+    await clinic.until(
+        lambda: _when(clinic.record.read("ServiceRequest", request["id"]), lambda one: "note" not in one)
+    )
+    assert await states() == ["active", "requested"]  # as the midwife has it
+
+    await answers("Of her this time")
+    assert await states() == ["completed", "completed"]
+    found = (await clinic.http.get(f"{clinic.sync}/status")).json()["write-back"]
+    assert found["set aside"] == 0, found
+
+
+async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -> None:
+    woman = await clinic.woman(6, "back-answers")
+    await refer(woman, "back-answers")
     [request] = await clinic.until(lambda: clinic.record.search("ServiceRequest", {"patient": woman.patient}))
     tasks = await clinic.record.search("Task", {"patient": woman.patient})
     words, now, who = "Seen; twins; comes every week", datetime.now(UTC).astimezone(), await clinic.doctor()
