@@ -1,22 +1,39 @@
-"""What all tests share: one embedded PostgreSQL a run, a fresh database and settings a test."""
+"""What all tests share: one embedded PostgreSQL a run, an empty database and fresh settings a test."""
 
 import asyncio
-import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import msgspec
 import pytest
 
+from databases import Databases, QuickPostgres
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.kernel.jose import signing_key
 from janani.settings import Database, Settings
+from remembered import install
+from system import KEYS
 
-_numbers = itertools.count()
+install()
+
+# What takes a worker long alone begins first; what shares a whole Janani with other files comes last, so that it does
+# not run beside all the others.
+_FIRST = ("tests/journey/test_chaos.py", "tests/chaos", "tests/sync/back", "tests/sync/test_operations.py")
+_LAST = ("tests/journey", "tests/portals")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of the files; `--dist loadfile` hands them out as they come."""
+
+    def turn(item: pytest.Item) -> tuple[int, int]:
+        first = (place for place, name in enumerate(_FIRST) if item.nodeid.startswith(name))
+        last = (place for place, name in enumerate(_LAST) if item.nodeid.startswith(name))
+        return next(first, len(_FIRST)), next(last, -1)
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +41,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server for this run."""
     with tempfile.TemporaryDirectory(prefix="janani-test-") as folder:
         os.chmod(folder, 0o755)
-        server = EmbeddedPostgres(Path(folder) / "postgres")
+        server = QuickPostgres(Path(folder) / "postgres")
         server.start()
         try:
             yield server
@@ -32,26 +49,29 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             server.stop()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    """The databases of this run."""
+    all_ = Databases(postgres)
+    yield all_
+    all_.close()
+
+
 @pytest.fixture
-async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The DSN of an empty database that lives for one test."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    admin = await asyncpg.connect(postgres.dsn)
-    await admin.execute(f"create database {name}")
-    try:
-        yield postgres.dsn.replace("/postgres?", f"/{name}?")
-    finally:
-        await asyncio.sleep(0)
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
+async def database(databases: Databases) -> AsyncIterator[str]:
+    """The DSN of a database in which every part has its tables; it is the test's own until it ends."""
+    name = await asyncio.wrap_future(databases.take())
+    yield databases.dsn(name)
+    await asyncio.sleep(0)
+    await asyncio.wrap_future(databases.give(name))
 
 
 @pytest.fixture(scope="session")
 def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key for each part, made once a run: making RSA keys is the slowest thing a part does when it starts."""
+    """The keys of all parts, made once a run: making RSA keys is the slowest thing a part does when it starts."""
     folder = tmp_path_factory.mktemp("keys")
-    for part in ("esignet", "relying", "registry", "record", "sync", "portals"):
-        signing_key(folder / f"{part}.pem", create=True)
+    for name in KEYS:
+        signing_key(folder / f"{name}.pem", create=True)
     return folder
 
 

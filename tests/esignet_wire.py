@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import secrets
@@ -156,12 +157,18 @@ class Wire:
         return await self.finish(*claims, person=person)
 
 
+@functools.cache
+def _client_key(client_id: str) -> RSAKey:
+    """A client's key: made once, as that takes longer than most tests."""
+    return RSAKey.generate_key(2048, {"kid": f"{client_id}-1", "use": "sig", "alg": "RS256"})
+
+
 class RelyingParty:
     """A client with its key, registered at the provider."""
 
     def __init__(self, http: httpx.AsyncClient, bearer: str, client_id: str = "anc-portal", rp: str = "moh-lk") -> None:
         self.http, self.bearer, self.client_id, self.rp = http, bearer, client_id, rp
-        self.key = RSAKey.generate_key(2048, {"kid": f"{client_id}-1", "use": "sig", "alg": "RS256"})
+        self.key = _client_key(client_id)
 
     def registration(self, **changes: Any) -> dict[str, Any]:
         return {

@@ -1,9 +1,12 @@
 """The whole of Janani as a process of its own, for the journey, the chaos test and the benches."""
 
+import atexit
 import contextlib
 import fcntl
+import functools
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +20,12 @@ from typing import IO
 
 import psutil
 
+from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.kernel.jose import signing_key
+
 _random = random.SystemRandom()  # never the seed of a test
 _kept: list[IO[str]] = []  # locks of ports; the kernel gives them up with the process
+KEYS = ("esignet", "esignet-demo-client", "relying", "registry", "record", "sync", "portals")
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
 
 
@@ -75,7 +82,7 @@ class System:
         hosts = ["https://*", self.url("relying"), self.url("phn")]
         return os.environ | settings | {"JANANI_REGISTRY__ROUTE_HOSTS": ",".join(hosts)}
 
-    def start(self, *, timeout: float = 90) -> float:
+    def start(self, *, timeout: float = 240) -> float:
         """Starts it and waits until it says it is ready; the seconds that took."""
         began = time.monotonic()
         self.lines = []
@@ -97,7 +104,7 @@ class System:
     def bring_back(self, part: str) -> None:
         """Starts a part in its own process, if it does not run, and waits until it is ready."""
         if part not in self.apart or self.apart[part].poll() is not None:
-            self.apart[part] = self._begin("serve", part, timeout=90)
+            self.apart[part] = self._begin("serve", part, timeout=240)
 
     def _begin(self, *arguments: str, timeout: float) -> "subprocess.Popen[str]":
         """`janani` with `arguments`, once it says it is ready."""
@@ -167,12 +174,29 @@ class System:
         return sum(one.memory_info().rss for one in family) / 2**20
 
 
+@functools.cache
+def _beginning() -> Path:
+    """An empty database and keys, which a first start makes in seconds: made once a process, copied for each system."""
+    folder = Path(tempfile.mkdtemp(prefix="janani-beginning-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    server = EmbeddedPostgres(folder / "postgres")
+    server.start()
+    server.stop()
+    for name in KEYS:
+        signing_key(folder / "secrets" / f"{name}.pem", create=True)
+    return folder
+
+
 @contextlib.contextmanager
 def a_system(*arguments: str) -> Iterator[System]:
     """A running system in a folder of its own, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="janani-system-") as folder:
         os.chmod(folder, 0o755)  # as root, PostgreSQL runs as another user
         one = System(Path(folder) / "home", *arguments)
+        one.home.mkdir()
+        for made in _beginning().iterdir():
+            subprocess.run(["cp", "-a", made, one.home], check=True)  # as it is: PostgreSQL wants the owner it knows
         one.start()
         try:
             yield one

@@ -28,7 +28,7 @@ class World:
         async with app.lifespan():
             yield app
 
-    async def until(self, true: Callable[[], Any], seconds: float = 8) -> None:
+    async def until(self, true: Callable[[], Any], seconds: float = 30) -> None:
         """Waits until `true()`."""
         end = time.monotonic() + seconds
         while not true():
@@ -43,7 +43,7 @@ class World:
         finally:
             await connection.close()
 
-    async def settled(self, seconds: float = 8) -> None:
+    async def settled(self, seconds: float = 30) -> None:
         """Waits until nobody waits."""
         end = time.monotonic() + seconds
         while await self._unread() or await self.fetch("select 1 from queue"):

@@ -5,7 +5,6 @@ A provider by URL is of the main line, unless `…_GENERATION` says `1.6.1`.
 
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,16 +14,16 @@ import pytest
 from esignet_wire import RelyingParty, Wire, free_socket, serving
 from janani.esignet.app import create_app
 from janani.kernel.secrets import secret
-from janani.settings import Database, Esignet, Settings
+from janani.settings import Esignet, Settings
 
 URL = os.environ.get("JANANI_CONTRACT_ESIGNET_URL", "")
 GENERATION = os.environ.get("JANANI_CONTRACT_ESIGNET_GENERATION", "main")
 
 
 @pytest.fixture
-def own_database(request: pytest.FixtureRequest) -> str:
-    """A database for our own provider; none is made when another is tested by URL."""
-    return "" if URL else request.getfixturevalue("database")
+def own_settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings of our own provider; no database is made when another is tested by URL."""
+    return Settings() if URL else request.getfixturevalue("settings")
 
 
 @pytest.fixture
@@ -37,19 +36,14 @@ def generation(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def provider(own_database: str, tmp_path: Path, generation: Any) -> AsyncIterator[tuple[str, str]]:
+async def provider(own_settings: Settings, generation: Any) -> AsyncIterator[tuple[str, str]]:
     """Base URL and bearer token of client management."""
     if URL:
         yield URL, os.environ.get("JANANI_CONTRACT_ESIGNET_TOKEN", "")
         return
     listening = free_socket()
     url = f"http://localhost:{listening.getsockname()[1]}"
-    settings = msgspec.structs.replace(
-        Settings(),
-        home=str(tmp_path),
-        database=Database(dsn=own_database),
-        esignet=Esignet(url=url, generation=generation),
-    )
+    settings = msgspec.structs.replace(own_settings, esignet=Esignet(url=url, generation=generation))
     async with serving(create_app(settings), listening):
         yield url, secret(settings.secrets, "esignet-clients-token", create=False)
 

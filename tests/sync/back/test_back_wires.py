@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ PROGRAMME = programmes.load("anc_lk")
 STAGES, ELEMENTS = PROGRAMME.registry.stages, PROGRAMME.registry.elements
 _TABLE, CATALOGUE = checking.read(PROGRAMME)
 PATIENCE_SECONDS = 30
+SEVERAL_ROUNDS_SECONDS = 14  # both ways, with the look back for what came late
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,10 @@ class Woman:
         hers = [one for one in found if one["resourceType"] not in shared]
         return {f"{one['resourceType']}/{one['id']}": one["meta"]["versionId"] for one in hers}
 
+    async def stamps(self) -> dict[str, str]:
+        """When each event that says what the doctor did was last written."""
+        return {one["event"]: one["updatedAt"] for one in await self.events("specialist")}
+
     async def observation(self, code: str) -> dict[str, Any]:
         """The registry's newest observation of a kind in the record."""
         found = await self.clinic.record.search("Observation", {"patient": self.patient, "code": code})
@@ -122,6 +128,22 @@ class Woman:
         assert report["status"] == "OK", report
 
 
+@dataclass
+class Left:
+    """A woman as she was when both sides agreed; nothing may be written of her again."""
+
+    woman: Woman
+    versions: dict[str, str]
+    stamps: dict[str, str]
+    since: float
+
+
+@pytest.fixture(scope="module")
+def left() -> list[Left]:
+    """Those whom a test leaves to the last look, so that the rounds go by while other tests run."""
+    return []
+
+
 @pytest.fixture
 async def clinic(system: System) -> AsyncIterator[Clinic]:
     async with httpx.AsyncClient(timeout=20) as http:
@@ -132,7 +154,7 @@ def _texts(event: dict[str, Any]) -> dict[str, str]:
     return {one["dataElement"]: one["value"] for one in event["dataValues"]}
 
 
-async def test_what_the_doctor_adds_is_an_event_in_the_registry_and_does_not_echo(clinic: Clinic) -> None:
+async def test_what_the_doctor_adds_is_an_event_in_the_registry(clinic: Clinic, left: list[Left]) -> None:
     woman = await clinic.woman(1, "back-adds")
     before = len(await woman.versions())
     appointment = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
@@ -158,14 +180,13 @@ async def test_what_the_doctor_adds_is_an_event_in_the_registry_and_does_not_ech
     assert {"Gestational hypertension", "Methyldopa: 250 mg twice a day", "See her in two weeks"} <= words
     assert texts[ELEMENTS["record_origin"]].startswith("Encounter/")
     assert planned["scheduledAt"].startswith(appointment)
-    stamps = {one["event"]: one["updatedAt"] for one in found}
-    await asyncio.sleep(14)  # several rounds both ways, with the look back for what came late
-    assert await woman.versions() == after
     assert len(after) > before
-    assert {one["event"]: one["updatedAt"] for one in await woman.events("specialist")} == stamps
+    left.append(Left(woman, after, await woman.stamps(), time.monotonic()))
 
 
-async def test_what_the_doctor_took_back_as_his_mistake_is_unsaid_in_the_registry(clinic: Clinic) -> None:
+async def test_what_the_doctor_took_back_as_his_mistake_is_unsaid_in_the_registry(
+    clinic: Clinic, left: list[Left]
+) -> None:
     woman = await clinic.woman(7, "back-unsays")
     await woman.add(
         "6f0f6a52-7d4e-4b0c-9a55-0f1c2b6f6a13",
@@ -184,9 +205,7 @@ async def test_what_the_doctor_took_back_as_his_mistake_is_unsaid_in_the_registr
         return not await woman.events("specialist")
 
     await clinic.until(unsaid)
-    versions = await woman.versions()
-    await asyncio.sleep(3)
-    assert await woman.versions() == versions
+    left.append(Left(woman, await woman.versions(), await woman.stamps(), time.monotonic()))
 
 
 async def test_a_corrected_value_comes_back_to_the_visit_it_is_of_and_nothing_is_written_again(clinic: Clinic) -> None:
@@ -327,6 +346,16 @@ async def test_the_answer_to_a_referral_and_what_is_taken_back(clinic: Clinic) -
     await clinic.until(taken_back)
     found = (await clinic.http.get(f"{clinic.sync}/status")).json()["write-back"]
     assert found["set aside"] == 0, found
+
+
+async def test_what_was_carried_does_not_echo(clinic: Clinic, left: list[Left]) -> None:
+    if not left:
+        pytest.skip("alone, it has nobody to look at")
+    for one in left:
+        await asyncio.sleep(max(0.0, one.since + SEVERAL_ROUNDS_SECONDS - time.monotonic()))
+        woman = Woman(clinic, one.woman.uid, one.woman.patient, one.woman.visit)
+        assert await woman.versions() == one.versions
+        assert await woman.stamps() == one.stamps
 
 
 def _element(code: str) -> str:
