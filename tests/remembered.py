@@ -1,7 +1,8 @@
 """What tests do again and again with the same result, done once: reading keys, certificates, YAML; awaiting uvicorn.
 
 OpenSSL looks whether the numbers of an RSA key are primes at each reading, each httpx client reads all certificate
-authorities, PyYAML is slow, and uvicorn looks only ten times a second whether it should stop.
+authorities, PyYAML is slow, and uvicorn looks only ten times a second whether it should stop. Passwords are hashed with
+the fewest rounds.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import bcrypt
 import httpx._transports.default
 import joserfc._rfc7517.pem
 import joserfc._rfc7518.rsa_key
@@ -28,6 +30,8 @@ def install() -> None:
     joserfc._rfc7518.rsa_key.RSAPrivateNumbers = _numbers  # type: ignore[attr-defined]
     yaml.compose, yaml.safe_load = _kept(yaml.compose, _itself), _kept(yaml.safe_load, copy.deepcopy)
     httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
+    salt = bcrypt.gensalt
+    bcrypt.gensalt = lambda *_, **__: salt(4)
     uvicorn.server.asyncio = _Hasty()  # type: ignore[attr-defined]
 
 
