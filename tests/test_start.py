@@ -21,7 +21,7 @@ def up(system: System, **environment: str) -> "subprocess.CompletedProcess[str]"
         env=system.environment | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -53,7 +53,7 @@ async def provider(client: Client) -> AsyncIterator[TestProvider]:
 
 @pytest.fixture
 async def web() -> AsyncIterator[httpx.AsyncClient]:
-    async with http.client(timeout=5) as pooled:
+    async with http.client(timeout=30) as pooled:
         yield pooled
 
 

@@ -26,7 +26,7 @@ class Receiver:
         self.events: list[str] = []
 
     async def wait_for(self, count: int) -> None:
-        for _ in range(100):
+        for _ in range(1200):
             if len(self.events) >= count:
                 return
             await asyncio.sleep(0.05)

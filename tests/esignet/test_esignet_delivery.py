@@ -319,7 +319,7 @@ async def test_it_is_sent_by_itself_while_the_application_runs(idp: tuple[Provid
     try:
         await wire.oauth_details()
         await wire.send_otp(channels=["phone"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not gateway.posted:
                 await asyncio.sleep(0.02)
     finally:

@@ -29,5 +29,5 @@ async def browser() -> AsyncIterator[Browser]:
 async def desk(browser: Browser) -> BrowserContext:
     """A browser profile of its own, at a desk."""
     context = await browser.new_context(viewport=DESKTOP, locale="en-GB")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     return context

@@ -30,7 +30,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def waiting_page(system: System, browser: Browser, *, scripts: bool = True) -> Page:
     """The midwife's screen with the code on it; she has typed something before."""
     context = await browser.new_context(viewport=DESKTOP, locale="en-GB")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     page = await midwife_page(system, context)
     await page.get_by_role("button", name="New registration").click()
     await page.get_by_label("Husband's name").fill("Typed Before")
@@ -46,7 +46,7 @@ async def waiting_page(system: System, browser: Browser, *, scripts: bool = True
 async def her_phone(browser: Browser, page: Page) -> Page:
     """Her phone with the link open, after she looked whether both show the same number."""
     context = await browser.new_context(viewport=PHONE, locale="en-GB", has_touch=True, is_mobile=True)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     phone = await context.new_page()
     link = await page.locator(".j-long a").get_attribute("href")
     assert link is not None

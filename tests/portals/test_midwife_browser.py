@@ -21,7 +21,7 @@ async def page(system: System) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         context = await browser.new_context(viewport=DESKTOP, locale="en-GB")
-        context.set_default_timeout(8000)
+        context.set_default_timeout(60_000)
         one = await context.new_page()
         await one.goto(system.url("portals") + "/midwife/login")
         await log_in(one)

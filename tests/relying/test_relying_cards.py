@@ -116,7 +116,7 @@ async def test_keys_are_fetched_by_themselves(world: World, monkeypatch: pytest.
     monkeypatch.setattr(cards, "_FIRST_AFTER", 0.0)
     before = world.provider.key_fetches
     async with relying(world.settings, world.clock):
-        for _ in range(100):
+        for _ in range(3000):
             if world.provider.key_fetches > before:
                 break
             await asyncio.sleep(0.02)

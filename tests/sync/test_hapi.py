@@ -189,7 +189,7 @@ async def test_the_way_back_reads_its_history(world: World, hapi: FakeHapi) -> N
         query = "select 1 from back_queue where source = $1 union select 1 from back_dead where source = $1"
 
         async def noticed(what: str) -> None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not await world.fetch(query, what):
                     await asyncio.sleep(0.05)
 

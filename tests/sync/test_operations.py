@@ -47,7 +47,7 @@ async def delivered(system: System, number: int) -> str:
         assert answer.status_code == 200, answer.text
     person: str = visited(number)["trackedEntity"]
     headers = {"authorization": f"Bearer {(system.home / 'secrets' / 'sync-token').read_text()}"}
-    async with httpx.AsyncClient(base_url=system.url("sync"), headers=headers) as client, asyncio.timeout(30):
+    async with httpx.AsyncClient(base_url=system.url("sync"), headers=headers) as client, asyncio.timeout(60):
         while "Acknowledged by record" not in (await client.get(f"/people/{person}")).text:
             await asyncio.sleep(0.1)
     return person

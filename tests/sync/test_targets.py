@@ -45,7 +45,7 @@ async def test_a_target_that_is_down_delays_no_other_and_catches_up(world: World
         assert states["record"]["state"] == "closed"
         assert states["ministry"]["state"] != "closed"
         other.status = 0
-        await world.settled(seconds=15)
+        await world.settled()
     assert len(other.of("Patient")) == 10
 
 

@@ -48,7 +48,7 @@ class Between:
         assert len(found) < 2
         return found[0] if found else None
 
-    async def until(self, question: Any, seconds: float = 20) -> Any:
+    async def until(self, question: Any, seconds: float = 60) -> Any:
         """What `question` gives as soon as it is true."""
         end = time.monotonic() + seconds
         while True:

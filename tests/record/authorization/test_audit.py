@@ -77,7 +77,7 @@ async def test_she_reads_who_accessed_her_record(server: Server) -> None:
 
 
 async def _events(server: Server, headers: dict[str, str], url: str, most: int) -> list[dict[str, Any]]:
-    for _ in range(50):
+    for _ in range(1200):
         found = (await server.http.get(f"/fhir/{url}", headers=headers)).json()
         if found["total"] >= most:
             return [entry["resource"] for entry in found["entry"]]

@@ -25,7 +25,7 @@ from system import System, a_system
 PROGRAMME = programmes.load("anc_lk")
 STAGES, ELEMENTS = PROGRAMME.registry.stages, PROGRAMME.registry.elements
 _TABLE, CATALOGUE = checking.read(PROGRAMME)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 SEVERAL_ROUNDS_SECONDS = 14  # both ways, with the look back for what came late
 
 
@@ -146,7 +146,7 @@ def left() -> list[Left]:
 
 @pytest.fixture
 async def clinic(system: System) -> AsyncIterator[Clinic]:
-    async with httpx.AsyncClient(timeout=20) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         yield Clinic(system, http, await record_token(system, http))
 
 

@@ -490,6 +490,6 @@ async def is_so(condition: bool) -> bool:
 
 async def until(asked: Callable[[], Awaitable[Any]]) -> None:
     """Returns when it is so; fails after 20 s."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await asked():
             await asyncio.sleep(0.02)
