@@ -69,7 +69,8 @@ async def begin(request: _Request, provider_id: FromPath[str]) -> Redirect | Res
     except oidc.OidcError as error:
         again = f"{request.url.path}?{urlencode({'then': _safe(request.query_params.get('then', ''))})}"
         return _failed(request, error.text, retry=again, status=503)
-    asked = oidc.authorization_request(provider, sign_in.client, state.clock())
+    wanted = {name: value for name, value in request.query_params.items() if name == "ui_locales" and value}
+    asked = oidc.authorization_request(provider, sign_in.client, state.clock(), **wanted)
     browser = request.cookies.get(BROWSER_COOKIE) or token()
     await SQL.add_attempt(
         state.pool,

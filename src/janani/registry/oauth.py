@@ -151,7 +151,8 @@ def _to_login(request: _Request) -> Redirect:
     here = f"{request.scope['path']}?{urlencode(asked)}"
     provider = request.query_params.get("idp")
     if provider == "esignet":
-        return Redirect(f"/oauth2/authorization/{provider}?{urlencode({'then': here})}")
+        locales = [(name, value) for name, value in asked if name == "ui_locales"]
+        return Redirect(f"/oauth2/authorization/{provider}?{urlencode([('then', here), *locales])}")
     return Redirect(f"/login?{urlencode({'then': here})}")
 
 
