@@ -140,10 +140,11 @@ class Edits:
                 await self._ours.resend(person, key, self._.clock())
             return await self._clinic.take_back(edit.source)
         said, grounds = self._.definition, grounds_of(event)
-        if _version(current) == _version(request) or await self._put_back(edit, request, current):
-            for key in keys:
-                held = {uid: grounds.get(uid, "") for uid in (*said.asks_again, DAY)}
-                await self._ours.hold(person, key, event["event"], held)
+        answered = request.get("status") != "active"  # else words on it, and every correction is still welcome
+        if _version(current) == _version(request) or (answered and await self._put_back(edit, request, current)):
+            on = (*said.asks_again, DAY) if answered else tuple(texts_of(event))
+            for key in keys if answered else keys[:1]:
+                await self._ours.hold(person, key, event["event"], {uid: grounds.get(uid, "") for uid in on})
         if not said.answer:
             return "nothing"
         notes = [str(one["text"]) for one in request.get("note") or () if one.get("text")]
