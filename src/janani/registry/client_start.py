@@ -76,22 +76,30 @@ async def locales(request: _Request) -> list[Json]:
     return [{"locale": tag, "name": _LANGUAGE_NAMES[tag], "displayName": _LANGUAGE_NAMES[tag]} for tag in LANGUAGES]
 
 
-@get(["/api/userLookup", "/api/userLookup/{wanted:str}"], summary="Find a colleague")
-async def user_lookup(request: _Request, wanted: str = "") -> Json:
-    """Names and user names only: `{users: […]}` for `query`, one for a uid or user name."""
+@get("/api/userLookup", summary="Find colleagues")
+async def user_lookup(request: _Request) -> Json:
+    """Names and user names only of those whose names hold `query`, 25 at most: `{users: […]}`."""
+    query = request.query_params.get("query", "").lower()
+    users = await _colleagues(request)
+    return {"users": [one for one in users if query in f"{one['username']} {one['displayName']}".lower()][:25]}
+
+
+@get("/api/userLookup/{wanted:str}", summary="One colleague")
+async def user_named(request: _Request, wanted: FromPath[str]) -> Json:
+    """Names and user name of the one with this uid or user name."""
+    found = next((one for one in await _colleagues(request) if wanted in (one["id"], one["username"])), None)
+    if found is None:
+        raise Refusal(404, f"User with id {wanted} could not be found.")
+    return found
+
+
+async def _colleagues(request: _Request) -> list[Json]:
     await user_of(request)
-    users = [
+    return [
         {name: one.get(name) for name in ("id", "username", "firstName", "surname", "displayName")}
         for one in (await state_of(request).metadata.current()).objects("users")
         if not one.get("disabled")
     ]
-    if wanted:
-        found = next((one for one in users if wanted in (one["id"], one["username"])), None)
-        if found is None:
-            raise Refusal(404, f"User with id {wanted} could not be found.")
-        return found
-    query = request.query_params.get("query", "").lower()
-    return {"users": [one for one in users if query in f"{one['username']} {one['displayName']}".lower()][:25]}
 
 
 @put("/api/me/changePassword", summary="Change the caller's password")
@@ -120,5 +128,6 @@ handlers = [
     applications,
     locales,
     user_lookup,
+    user_named,
     change_password,
 ]

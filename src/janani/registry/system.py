@@ -115,7 +115,7 @@ async def fresh_ids(request: _Request, limit: FromQuery[int] = 1) -> Json:
 
 
 @get("/api/system/uuid", summary="Fresh UUIDs")
-async def fresh_uuids(request: _Request, limit: int = 1) -> Json:
+async def fresh_uuids(request: _Request, limit: FromQuery[int] = 1) -> Json:
     """`limit` random UUIDs."""
     await user_of(request)
     if not 1 <= limit <= _MAX_IDS:

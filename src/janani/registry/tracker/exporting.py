@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import asyncpg
 from litestar import Request, get
+from litestar.params import FromPath
 
 from janani.registry.access import state_of
 from janani.registry.metadata.fields import Selection, parse, select
@@ -74,7 +75,7 @@ async def list_events(request: _Request) -> Json:
 
 
 @get("/api/tracker/trackedEntities/{entity_uid:str}", summary="Read a tracked entity")
-async def read_entity(request: _Request, entity_uid: str) -> Json:
+async def read_entity(request: _Request, entity_uid: FromPath[str]) -> Json:
     """One person with her programmes (§3.4): 404 when she is not there, 403 when she is out of the user's reach."""
     ask, sent = await asking(request), _single(request, with_program=True)
     parameters.uid("uid", entity_uid)
@@ -88,7 +89,7 @@ async def read_entity(request: _Request, entity_uid: str) -> Json:
 
 
 @get("/api/tracker/enrollments/{enrollment_uid:str}", summary="Read an enrollment")
-async def read_enrollment(request: _Request, enrollment_uid: str) -> Json:
+async def read_enrollment(request: _Request, enrollment_uid: FromPath[str]) -> Json:
     """One enrolment; 404 when it is not there or not the user's to see."""
     ask, sent = await asking(request), _single(request)
     parameters.uid("uid", enrollment_uid)
@@ -103,7 +104,7 @@ async def read_enrollment(request: _Request, enrollment_uid: str) -> Json:
 
 
 @get("/api/tracker/events/{event_uid:str}", summary="Read an event")
-async def read_event(request: _Request, event_uid: str) -> Json:
+async def read_event(request: _Request, event_uid: FromPath[str]) -> Json:
     """One event; 404 when it is not there or not the user's to see."""
     ask, sent = await asking(request), _single(request)
     parameters.uid("uid", event_uid)

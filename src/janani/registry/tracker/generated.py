@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 from litestar import Request, get
+from litestar.params import FromPath
 
 from janani.registry.problems import Refusal, not_found
 from janani.registry.tracker import parameters
@@ -22,7 +23,7 @@ _ROUNDS = 50
 
 
 @get("/api/trackedEntityAttributes/{attribute_uid:str}/requiredValues", summary="What a pattern needs")
-async def required_values(request: _Request, attribute_uid: str) -> Json:
+async def required_values(request: _Request, attribute_uid: FromPath[str]) -> Json:
     """The values a caller must give for the attribute's pattern, and those the server fills."""
     ask = await asking(request)
     needed, filled = required(_generated(ask, attribute_uid).pattern or "")
@@ -30,14 +31,14 @@ async def required_values(request: _Request, attribute_uid: str) -> Json:
 
 
 @get("/api/trackedEntityAttributes/{attribute_uid:str}/generate", summary="Generate a value")
-async def generate(request: _Request, attribute_uid: str) -> Json:
+async def generate(request: _Request, attribute_uid: FromPath[str]) -> Json:
     """One free value, held for the caller three days (or `expiration` days)."""
     sent = dict(request.query_params.items())
     return (await _reserve(request, attribute_uid, sent, 1, _GENERATE_DAYS))[0]
 
 
 @get("/api/trackedEntityAttributes/{attribute_uid:str}/generateAndReserve", summary="Generate several values")
-async def generate_and_reserve(request: _Request, attribute_uid: str) -> list[Json]:
+async def generate_and_reserve(request: _Request, attribute_uid: FromPath[str]) -> list[Json]:
     """`numberToReserve` free values, held for the caller sixty days (or `expiration` days)."""
     sent = dict(request.query_params.items())
     count = parameters.number("numberToReserve", sent.pop("numberToReserve", "1"), _MOST)
