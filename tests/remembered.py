@@ -2,7 +2,7 @@
 
 OpenSSL looks whether the numbers of an RSA key are primes at each reading, each httpx client reads all certificate
 authorities, PyYAML is slow, and uvicorn looks only ten times a second whether it should stop. Passwords are hashed with
-the fewest rounds.
+the fewest rounds, and an answer may take a minute, as the machine may be busy.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import bcrypt
+import httpx
 import httpx._transports.default
 import joserfc._rfc7517.pem
 import joserfc._rfc7518.rsa_key
@@ -30,6 +31,8 @@ def install() -> None:
     joserfc._rfc7518.rsa_key.RSAPrivateNumbers = _numbers  # type: ignore[attr-defined]
     yaml.compose, yaml.safe_load = _kept(yaml.compose, _itself), _kept(yaml.safe_load, copy.deepcopy)
     httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
+    for call in (httpx.AsyncClient.__init__, httpx.Client.__init__, httpx.get, httpx.post):
+        call.__kwdefaults__["timeout"] = httpx.Timeout(60)
     salt = bcrypt.gensalt
     bcrypt.gensalt = lambda *_, **__: salt(4)
     uvicorn.server.asyncio = _Hasty()  # type: ignore[attr-defined]

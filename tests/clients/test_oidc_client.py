@@ -26,7 +26,10 @@ from janani.kernel import http
 from janani.kernel.jose import jwks, signing_key
 from oidc_provider import TestProvider, new_key, serving
 
-NOW = datetime.now(UTC)
+
+def at_this_moment() -> datetime:
+    """The present; the run began long ago."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ async def web() -> AsyncIterator[httpx.AsyncClient]:
 
 async def start(web: httpx.AsyncClient, fake: TestProvider, client: Client) -> tuple[Provider, AuthorizationRequest]:
     provider = await discover(web, fake.url)
-    request = authorization_request(provider, client, NOW)
+    request = authorization_request(provider, client, at_this_moment())
     fake.expect(dict(parse_qsl(urlsplit(request.url).query)))
     return provider, request
 
@@ -80,7 +83,7 @@ async def test_an_authorization_request_is_bound_to_this_browser(
     web: httpx.AsyncClient, provider: TestProvider, client: Client
 ) -> None:
     found, request = await start(web, provider, client)
-    again = authorization_request(found, client, NOW)
+    again = authorization_request(found, client, at_this_moment())
     parameters = dict(parse_qsl(urlsplit(request.url).query))
     assert request.url.startswith(f"{provider.url}/authorize?")
     assert parameters["response_type"] == "code"
@@ -167,7 +170,7 @@ async def test_unsigned_and_symmetric_tokens_are_refused(
         "",
     ):
         with pytest.raises(OidcError, match="bad_signature"):
-            await found.verified(web, token, NOW)
+            await found.verified(web, token, at_this_moment())
 
 
 async def test_keys_are_kept_and_fetched_again_once_for_a_new_kid(
@@ -175,11 +178,11 @@ async def test_keys_are_kept_and_fetched_again_once_for_a_new_kid(
 ) -> None:
     found = await discover(web, provider.url)
     old = provider.signed({"sub": "x"}, {}, provider.key)
-    assert (await found.verified(web, old, NOW))["sub"] == "x"
-    await found.verified(web, old, NOW)
+    assert (await found.verified(web, old, at_this_moment()))["sub"] == "x"
+    await found.verified(web, old, at_this_moment())
     assert provider.key_fetches == 1
     provider.key = new_key()
-    new, later = provider.signed({"sub": "y"}, {}, provider.key), NOW + timedelta(minutes=1)
+    new, later = provider.signed({"sub": "y"}, {}, provider.key), at_this_moment() + timedelta(minutes=1)
     assert (await found.verified(web, new, later))["sub"] == "y"
     assert provider.key_fetches == 2
     stranger = provider.signed({"sub": "z"}, {}, new_key())
@@ -190,7 +193,7 @@ async def test_keys_are_kept_and_fetched_again_once_for_a_new_kid(
     with pytest.raises(OidcError, match="unknown_key"):
         await found.verified(web, stranger, later + timedelta(seconds=30))
     assert provider.key_fetches == 3
-    await found.verified(web, new, NOW + timedelta(hours=2))
+    await found.verified(web, new, at_this_moment() + timedelta(hours=2))
     assert provider.key_fetches == 4
 
 
@@ -238,7 +241,7 @@ async def test_an_issuer_that_signs_under_two_names_is_taken_when_told(
     assert await fault(web, provider, client) == "bad_issuer"
     provider.code = "the-code"
     found = await discover(web, provider.url, token_issuers=[f"{provider.url}/v1/esignet"])
-    request = authorization_request(found, client, NOW)
+    request = authorization_request(found, client, at_this_moment())
     provider.expect(dict(parse_qsl(urlsplit(request.url).query)))
     identity = await redeem(
         web,
@@ -300,9 +303,9 @@ async def test_the_last_known_provider_serves_while_metadata_is_away(
     web: httpx.AsyncClient, provider: TestProvider, client: Client
 ) -> None:
     source = ProviderSource(web, provider.url)
-    first = await source.provider(NOW)
-    assert await source.provider(NOW + timedelta(minutes=1)) is first
-    assert await source.provider(NOW + timedelta(hours=2)) is not first
+    first = await source.provider(at_this_moment())
+    assert await source.provider(at_this_moment() + timedelta(minutes=1)) is first
+    assert await source.provider(at_this_moment() + timedelta(hours=2)) is not first
     elsewhere = ProviderSource(web, "http://127.0.0.1:9")
     with pytest.raises(OidcError):
-        await elsewhere.provider(NOW)
+        await elsewhere.provider(at_this_moment())

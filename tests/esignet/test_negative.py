@@ -232,7 +232,7 @@ ASSERTIONS: dict[str, Do] = {
     "no aud": lambda it: it.redeemed(aud=None),
     "expired": lambda it: it.redeemed(iat=NOW - 900, exp=NOW - 600),
     "never expires": lambda it: it.redeemed(exp=None),
-    "not yet valid": lambda it: it.redeemed(nbf=NOW + 600),
+    "not yet valid": lambda it: it.redeemed(nbf=NOW + 86400),
     "no jti": lambda it: it.redeemed(jti=None),
     "replayed jti": replayed_jti,
     "assertion of another client": assertion_of_another,

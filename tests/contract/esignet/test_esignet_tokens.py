@@ -54,7 +54,7 @@ async def test_a_token_request_with_a_fault_leaves_the_code_alone(
         {"exp": NOW - 60},
         {"exp": None},
         {"iat": None},
-        {"nbf": NOW + 600},
+        {"nbf": NOW + 86400},
         {"jti": None},
         {"jti": " "},
         {"key": RSAKey.generate_key(2048)},
