@@ -17,9 +17,9 @@ _LOGIN_PAGES = ["/dhis-web-login", "/dhis-web-login/index.html", "/dhis-web-comm
 
 async def speak(request: _Request) -> None:
     """Chooses the language of pages and messages: `ui_locales`, else what the browser asks for."""
-    accepted = request.headers.get("accept-language", "").split(",")
-    wanted = [*request.query_params.get("ui_locales", "").split(), *(part.split(";")[0].strip() for part in accepted)]
-    i18n.use(i18n.choose(filter(None, wanted)))
+    accepted = i18n.accepted(request.headers.get("accept-language", ""))
+    wanted = [*request.query_params.get("ui_locales", "").split(), *accepted]
+    i18n.use(i18n.choose(wanted, "registry/", "clients/", "kernel/pages/"))
 
 
 @get(["/", "/dhis-web-dashboard"], summary="Home page")

@@ -12,7 +12,7 @@ from litestar.response import Redirect
 
 from janani.clients import oidc
 from janani.kernel import ids, pages
-from janani.kernel.i18n import choose, use
+from janani.kernel.i18n import accepted, choose, use
 from janani.kernel.telemetry import log
 from janani.record.authorization.authorize import Asked, NotLetIn, asked, digest, known_return, login, told
 from janani.record.authorization.clients import queries
@@ -154,5 +154,5 @@ def _locales(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def _speak(request: Http) -> None:
-    accepted = [part.partition(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
-    use(choose([*str(request.query_params.get("ui_locales", "")).split(), *accepted]))
+    spoken = accepted(request.headers.get("accept-language", ""))
+    use(choose([*str(request.query_params.get("ui_locales", "")).split(), *spoken], "record/", "kernel/pages/"))
