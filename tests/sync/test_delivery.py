@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from janani import programmes
@@ -83,3 +84,15 @@ def test_the_same_content_has_the_same_identifier(mapper: mapping.Mapper) -> Non
     bundles = [json.loads(plan(mapper, sample.person()).bundle or b"") for _ in range(2)]
     assert bundles[0]["identifier"] == bundles[1]["identifier"]
     assert bundles[0]["timestamp"] == "2025-09-04T07:42:13.455+00:00"
+
+
+def test_what_others_changed_stands_even_when_all_is_sent_again_or_refers_to_it(mapper: mapping.Mapper) -> None:
+    first = plan(mapper, sample.person())
+    [encounter, *_] = [key for key in first.delivered.digests if key.startswith("Encounter?")]
+    standing = msgspec.structs.replace(first.delivered, standing=frozenset({encounter}))
+    asked = {
+        one.get("ifNoneExist"): one["method"]
+        for one in requests(plan(mapper, sample.person(), standing, whole=True).bundle)
+    }
+    assert asked[encounter.partition("?")[2]] == "POST"
+    assert plan(mapper, sample.person(), standing).bundle is None

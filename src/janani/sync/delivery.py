@@ -19,10 +19,14 @@ PATIENT = "Patient"
 
 
 class Delivered(Struct, frozen=True):
-    """What the record took of a person last: the Patient's key then, and a digest of each entry by key."""
+    """What the record took of a person last: the Patient's key then, and a digest of each entry by key.
+
+    `standing` are the keys of what stands in the record as others left it.
+    """
 
     patient: str
     digests: Mapping[str, str]
+    standing: frozenset[str] = frozenset()
 
 
 class Plan(Struct, frozen=True):
@@ -59,9 +63,10 @@ def plan(
     """The transaction that brings the record from `before` to `mapped`.
 
     Only entries that changed are sent, with all that they refer to; what is no longer there is deleted. With `whole`
-    everything is sent. The Patient is found by her strongest identifier; if that changed since, by the tracked
-    entity's own, which the record holds already. A `second` Patient of hers, found under the own identifier beside one
-    under the strongest, is replaced by it: everything is sent again, to refer to the one that stays.
+    everything is sent. What is standing is written only if it is gone. The Patient is found by her strongest
+    identifier; if that changed since, by the tracked entity's own, which the record holds already. A `second` Patient
+    of hers, found under the own identifier beside one under the strongest, is replaced by it: everything is sent again,
+    to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
     digests = {_place(entry.key): entry.digest for entry in own}
@@ -75,10 +80,11 @@ def plan(
     patient = mapped.patient if same else mapped.patient_own
     sent = mapped.entries if len(changed) == len(own) else with_references(changed, mapped.entries)
     content, entries = [patient], {}
+    standing = before.standing if before and second is None else frozenset()  # of the second, all is written anew
     for entry in sent:
         key = entry.key
         content.append(f"{key} {entry.digest}")
-        entries[key] = _request(entry, patient)
+        entries[key] = _request(entry, patient, once=entry.shared or key in standing)
     content += removed
     entries |= {key: _removal(key) for key in removed}
     if second is not None:
@@ -116,7 +122,7 @@ def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
     """The transaction that writes shared entries, for example the Device of the registry."""
     sent = list(entries)
-    requests = [_request(entry, "", update=True) for entry in sent]
+    requests = [_request(entry, "") for entry in sent]
     content = [f"{entry.key} {entry.digest}" for entry in sent]
     return _transaction("directory", "", requests, content, bundle_system)
 
@@ -143,9 +149,10 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.full_url in wanted]
 
 
-def _request(entry: Entry, patient: str, *, update: bool = False) -> bytes:
+def _request(entry: Entry, patient: str, *, once: bool = False) -> bytes:
+    """The entry of a transaction; with `once` it is written only if there is none yet."""
     key = entry.key
-    if entry.shared and not update:
+    if once:
         kind, _, query = key.partition("?")
         request = b'"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query))
     else:

@@ -258,7 +258,7 @@ async def refer(woman: "Woman", name: str, clinic: str = "VOG_KANDY", **more: st
 
 
 async def test_an_answered_referral_stays_answered_until_the_midwife_asks_again(clinic: Clinic) -> None:
-    woman = await clinic.woman(7, "back-refers")
+    woman = await clinic.woman(8, "back-refers")
     await refer(woman, "back-refers")
     her, who = {"patient": woman.patient}, await clinic.doctor()
     [request] = await clinic.until(lambda: clinic.record.search("ServiceRequest", her))

@@ -42,9 +42,14 @@ class Ours:
 
         Called before a delivery, so that no word of the sync is ever unknown to it.
         """
-        values = [values_of(one.person) for one in people]
-        await self._say({one.mapped.person: said for one, said in zip(people, values, strict=True)})
-        return [one.before and await self._settled(one, one.before) for one in people]
+        await self._say({one.mapped.person: values_of(one.person) for one in people})
+        held: dict[str, list[Any]] = {}
+        async for row in _queries.held(self._pool, people=[one.mapped.person for one in people]):
+            held.setdefault(row["person"], []).append(row)
+        return [
+            await self._settled(one, held[one.mapped.person]) if one.mapped.person in held else one.before
+            for one in people
+        ]
 
     async def say(self, person: str, values: Values) -> None:
         """Notes the texts of events of `person`, in one statement, when any is new."""
@@ -76,23 +81,25 @@ class Ours:
             await _queries.resend(connection, person=person, key=key)
             await _queries.queue_person(connection, person=person, now=now)
 
-    async def _settled(self, spoken: Spoken, before: Delivered) -> Delivered:
-        mapped, digests, gone = spoken.mapped, dict(before.digests), []
+    async def _settled(self, spoken: Spoken, rows: Sequence[Any]) -> Delivered:
+        """What was delivered, as if all that stands had been; what stands no more is let go."""
+        mapped, before, said = spoken.mapped, spoken.before, dict(_events(spoken.person))
+        digests, gone, standing = dict(before.digests) if before else {}, [], set()
         entries = {entry.key: entry for entry in mapped.entries}
-        said: dict[str, dict[str, str]] = {}
-        async for row in _queries.held(self._pool, person=mapped.person):
-            said = said or dict(_events(spoken.person))
+        for row in rows:
             texts, key = said.get(row["event"], {}), row["key"]
             if _fingerprint({uid: texts.get(uid, "") for uid in row["elements"]}) != row["digest"]:
                 gone.append(key)
                 digests |= {key: ""} if key in digests else {}  # whatever was sent last, this is sent now
-            elif key in entries:
+                continue
+            standing.add(key)
+            if before and key in entries:
                 digests[key] = delivery.digest(entries[key].resource)
             else:
                 digests.pop(key, None)
         if gone:
             await _queries.let_go(self._pool, person=mapped.person, keys=gone)
-        return Delivered(before.patient, digests)
+        return Delivered(before.patient if before else mapped.patient, digests, frozenset(standing))
 
 
 def _unsaid(values: Values, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -105,7 +105,7 @@ order by e
 on conflict (event) do update set digests = excluded.digests;
 
 -- name: held
-select key, event, elements, digest from held where person = :person;
+select person, key, event, elements, digest from held where person = any(:people::text[]);
 
 -- name: hold!
 insert into held (person, key, event, elements, digest) values (:person, :key, :event, :elements::text[], :digest)
