@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from janani.sync.comparing import canonical, key_of, rows_of
+from janani import programmes
+from janani.sync import mapping
+from janani.sync.comparing import by_key, canonical, fingerprint, key_of, rows_of
+from sync import sample
 
 TE, VALUE = "http://example.org/te", "http://example.org/value"
 SENT: dict[str, Any] = {
@@ -60,3 +63,17 @@ def test_a_key_is_read_however_it_was_written() -> None:
     key = ("Observation", "http://example.org/a b", "e1 bp|2")
     assert key_of("Observation?identifier=http%3A%2F%2Fexample.org%2Fa%20b%7Ce1%20bp%7C2") == key
     assert key_of("Provenance?_tag=http://example.org|x") == ("Provenance", "http://example.org", "x")
+
+
+def test_digests_alone_are_those_of_what_is_mapped() -> None:
+    mapper, context = mapping.compile(programmes.load("anc_lk")), sample.context()
+    mapped, digests = (make(sample.person(), context) for make in (mapper.map, mapper.digests))
+    own, whole = mapper.table.identifiers["tracked_entity"], {}
+    for entry in mapped.entries:
+        if not entry.shared:
+            key = ("Patient", own, mapped.person) if entry.kind == "Patient" else key_of(entry.key)
+            whole[key] = entry.digest
+    assert len(whole) > 20
+    assert by_key(digests.lines) == whole
+    assert fingerprint(digests.lines) == fingerprint(reversed(digests.lines))
+    assert fingerprint(digests.lines) != fingerprint(digests.lines[1:])

@@ -148,7 +148,9 @@ class Door(Struct):
         if self.actor.patient is not None:
             raise FhirProblem(403, "forbidden", "$sent-digests is for services")
         systems, codes = [one[0] for one in patients], [one[1] for one in patients]
-        async with self._connected() as connection:
+        async with self._connected() as connection, connection.transaction():
+            if summary:
+                await queries.join_whole_sets(connection)
             ask = queries.sent_fingerprints if summary else queries.sent_digests
             rows = ask(connection, systems=systems, codes=codes, owned=list(owned))
             return [tuple(text or "" for text in row) async for row in rows]

@@ -216,7 +216,7 @@ async def sent_digests(request: Http) -> Response[bytes]:
     Takes Parameters with `patient` (valueIdentifier, up to 1000) and `system` (valueUri); gives Parameters with a
     `digest` (valueString) each: the patient's identifier value, type, id, system, value, and digest of the JSON as it
     was sent (24 hex digits of SHA-256, empty after a patch), with tabs between. With `summary` (valueBoolean) one
-    `digest` a patient: her identifier value, a tab, and the SHA-256 in hex of her lines "type system value digest",
+    `digest` a patient: her identifier value, a tab, and the SHA-256 in hex of her lines "digest type system value",
     sorted and joined by newlines.
     """
     door, sent = await door_of(request), await _resource(request)

@@ -111,13 +111,20 @@ cross join lateral (
     select system, code from token where key = a.key and name in (r.type || '.identifier', r.type || '._tag')
       and system = any(:owned::text[]) offset 0) t;
 
+-- name: join_whole_sets!
+-- For the rest of the transaction: sets are joined as sets (hash, merge). No statistics tell the planner how many
+-- resources a few hundred people have; it would look each one up, which costs ten times the pages.
+set local enable_nestloop = off;
+
 -- name: sent_fingerprints(systems, codes, owned)
--- `sent_digests`, all of a person in one: SHA-256 of her lines "type system code digest", sorted by their bytes.
+-- `sent_digests`, all of a person in one: SHA-256 of her lines "digest type system code", sorted by their bytes. People
+-- and what refers to them are looked up one by one (lateral), then three indexes are each walked once.
 with people as materialized (
-    select distinct w.code, r.key, r.id
+    select distinct w.code, p.key, p.id
     from unnest(:systems::text[], :codes::text[]) as w (system, code)
-    join token t on t.name = 'Patient.identifier' and t.system = w.system and t.code = w.code
-    join resource r on r.key = t.key and not r.deleted
+    cross join lateral (
+        select key from token where name = 'Patient.identifier' and system = w.system and code = w.code offset 0) t
+    cross join lateral (select key, id from resource where key = t.key and not deleted offset 0) p
 ), about as materialized (
     select code, key from people
     union
@@ -125,13 +132,14 @@ with people as materialized (
         select key from reference
         where target_type = 'Patient' and target_id = p.id and name not like 'AuditEvent.%' offset 0) f
 ), line as (
-    select a.code as person, (r.type || ' ' || t.system || ' ' || t.code || ' ' || coalesce(v.sent, '')) collate "C" as said
+    select a.code as person, (coalesce(v.sent, '') || ' ' || r.type || ' ' || t.system || ' ' || t.code) collate "C" as said
     from about a
-    cross join lateral (select type, version from resource where key = a.key and not deleted offset 0) r
-    cross join lateral (select sent from version where key = a.key and version = r.version offset 0) v
-    cross join lateral (
-        select system, code from token where key = a.key and name in (r.type || '.identifier', r.type || '._tag')
-          and system = any(:owned::text[]) offset 0) t
+    join resource r on r.key = a.key and not r.deleted
+    join version v on v.key = r.key and v.version = r.version
+    join token t on t.key = r.key and t.name in (r.type || '.identifier', r.type || '._tag')
+      and t.system = any(:owned::text[])
+    where r.key = any(array(select key from about)) and v.key = any(array(select key from about))
+      and t.key = any(array(select key from about))
 )
 select person, encode(sha256(convert_to(string_agg(said, E'\n' order by said), 'UTF8')), 'hex') as fingerprint
 from line group by person;

@@ -9,8 +9,6 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from janani.sync.mapping import Mapped
-
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 Key = tuple[str, str, str]
@@ -32,17 +30,6 @@ class Difference(Struct, frozen=True):
     different: list[str]
     extra: list[str]
     doubled: list[str]
-
-
-def expected(mapped: Mapped, own_system: str) -> dict[Key, str]:
-    """The digest of each of a person's own resources by its key; her Patient under her own identifier."""
-    found = {}
-    for entry in mapped.entries:
-        if not entry.shared:
-            patient = entry.kind == "Patient"
-            key = ("Patient", own_system, mapped.person) if patient else key_of(entry.key)
-            found[key] = entry.digest
-    return found
 
 
 def key_of(url: str) -> Key:
@@ -159,27 +146,15 @@ def _referred(node: Any, base_url: str) -> Iterator[str]:
             yield from _referred(one, base_url)
 
 
-def fingerprint(wanted: Mapping[Key, str]) -> bytes:
-    """32 bytes that stand for all of a person's resources, whatever their order."""
-    return sha256("\n".join(sorted(f"{' '.join(key)} {digest}" for key, digest in wanted.items())).encode()).digest()
+def by_key(lines: Iterable[str]) -> dict[Key, str]:
+    """The lines of Digests by their keys."""
+    parts = (line.split(" ", 3) for line in lines)
+    return {(kind, system, value): digest for digest, kind, system, value in parts}
 
 
-def fingerprint_of(mapped: Mapped, own_system: str) -> bytes:
-    """`fingerprint` of `expected`, without the keys in between: most people agree."""
-    said = []
-    for entry in mapped.entries:
-        if not entry.shared:
-            head, bar, value = entry.key.partition("%7C")
-            kind, system = _start(head) if bar else key_of(entry.key)[:2]
-            if kind == "Patient":
-                system, value = own_system, mapped.person
-            elif not bar:
-                value = key_of(entry.key)[2]
-            elif "%" in value:
-                value = unquote(value)
-            said.append(f"{kind} {system} {value} {entry.digest}")
-    said.sort()
-    return sha256("\n".join(said).encode()).digest()
+def fingerprint(lines: Iterable[str]) -> bytes:
+    """32 bytes that stand for all of a person's resources, whatever the order of the lines of her Digests."""
+    return sha256("\n".join(sorted(lines)).encode()).digest()
 
 
 def _text(key: Key) -> str:

@@ -1,13 +1,13 @@
 """What a server holds of people, beside what it should: by digests of what was sent (our record), or by reading."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from janani.clients.fhir import FhirClient, FhirError, Resource
-from janani.sync.comparing import Key, Row, canonical, expected, fingerprint, fingerprint_of, key_of, rows_of
-from janani.sync.mapping import Entry, Mapped, Mapper
+from janani.sync.comparing import Key, Row, by_key, canonical, fingerprint, key_of, rows_of
+from janani.sync.mapping import Context, Digests, Entry, Mapped, Mapper
 
 _UNKNOWN = {400, 404, 405, 501}
 
@@ -34,7 +34,10 @@ class Holding(Protocol):
     name: str
     page: int
 
-    async def differing(self, people: Sequence[Mapped]) -> list[tuple[Wanted, list[Row] | None]]:
+    def mapped(self, person: Any, context: Context) -> Any:
+        """As much of what a server should hold of a tracked entity as `differing` needs. Raises NotMapped."""
+
+    async def differing(self, people: Sequence[Any]) -> list[tuple[Wanted, list[Row] | None]]:
         """Each of `people` with the server's rows; None where these are known to be what is wanted."""
 
 
@@ -44,13 +47,16 @@ class ByDigest:
     name, page = "digests", 200
 
     def __init__(self, record: FhirClient, mapper: Mapper) -> None:
-        self._record = record
+        self._record, self._mapper = record, mapper
         systems = mapper.table.identifiers
         self._own = systems["tracked_entity"]
         self._owned = [{"name": "system", "valueUri": systems[name]} for name in _OWNED]
 
-    async def differing(self, people: Sequence[Mapped]) -> list[tuple[Wanted, list[Row] | None]]:
-        prints = {one.person: fingerprint_of(one, self._own) for one in people}
+    def mapped(self, person: Any, context: Context) -> Digests:
+        return self._mapper.digests(person, context)
+
+    async def differing(self, people: Sequence[Digests]) -> list[tuple[Wanted, list[Row] | None]]:
+        prints = {one.person: fingerprint(one.lines) for one in people}
         there = {}
         for text in await self._asked(list(prints), summary=True):
             person, _, told = text.partition("\t")
@@ -59,11 +65,10 @@ class ByDigest:
         rows = await self._rows(list(unlike)) if unlike else {}
         found: list[tuple[Wanted, list[Row] | None]] = []
         for one in people:
-            person, own = one.person, prints[one.person]
-            if person in unlike:
-                found.append((Wanted(person, expected(one, self._own), own), rows.get(person, [])))
+            if one.person in unlike:
+                found.append((Wanted(one.person, by_key(one.lines), prints[one.person]), rows.get(one.person, [])))
             else:
-                found.append((Wanted(person, {}, own), None))
+                found.append((Wanted(one.person, {}, prints[one.person]), None))
         return found
 
     async def _rows(self, people: Sequence[str]) -> dict[str, list[Row]]:
@@ -90,11 +95,14 @@ class ByReading:
 
     def __init__(self, record: FhirClient, mapper: Mapper, kinds: Iterable[str]) -> None:
         """`kinds` are the types that were ever sent: of those something may be left over."""
-        self._record, self._kinds = record, set(kinds) - {"Patient"}
+        self._record, self._mapper, self._kinds = record, mapper, set(kinds) - {"Patient"}
         systems = mapper.table.identifiers
         self._own = systems["tracked_entity"]
         self._systems = {systems[name] for name in _OWNED}
         self._shared: dict[str, str] = {}  # "Type/id" of shared entries, as a text that both sides have
+
+    def mapped(self, person: Any, context: Context) -> Mapped:
+        return self._mapper.map(person, context)
 
     async def differing(self, people: Sequence[Mapped]) -> list[tuple[Wanted, list[Row] | None]]:
         entries = [entry for one in people for entry in one.entries]
@@ -116,7 +124,8 @@ class ByReading:
             if not entry.shared:
                 key = ("Patient", self._own, one.person) if entry.kind == "Patient" else key_of(entry.key)
                 digests[key] = canonical(entry.resource, names)
-        return _wanted(one.person, digests)
+        lines = (f"{digest} {' '.join(key)}" for key, digest in digests.items())
+        return Wanted(one.person, digests, fingerprint(lines))
 
     async def _learn(self, entries: Sequence[Entry]) -> None:
         """Under which ids the server has the entries that many share."""
@@ -166,10 +175,6 @@ async def way_to(record: FhirClient, mapper: Mapper, kinds: Iterable[str]) -> Ho
             raise
         return ByReading(record, mapper, kinds)
     return quick
-
-
-def _wanted(person: str, digests: Mapping[Key, str]) -> Wanted:
-    return Wanted(person, digests, fingerprint(digests))
 
 
 def _escaped(token: str) -> str:

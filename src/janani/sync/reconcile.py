@@ -20,7 +20,7 @@ from janani.kernel import jose, postgres
 from janani.kernel.clock import Clock
 from janani.sync.comparing import Key, compared, key_of
 from janani.sync.holding import Holding, way_to
-from janani.sync.mapping import Mapped, Mapper
+from janani.sync.mapping import Mapper
 from janani.sync.problems import Busy, NoSuchTarget
 from janani.sync.source import Source
 
@@ -127,15 +127,15 @@ class Reconciliation:
         fresh = {row["person"] async for row in _queries.see(self._sides.pool, people=uids)}
         return [people[uid] for uid in uids if uid in fresh]
 
-    async def _map(self, people: Sequence[Any]) -> list[Mapped]:
+    async def _map(self, people: Sequence[Any]) -> list[Any]:
         mapped = []
         for number, one in enumerate(people):
-            mapped.append(self._mapper.map(one, await self._sides.source.context(one)))
+            mapped.append(self._holding.mapped(one, await self._sides.source.context(one)))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)  # deliveries go on beside it
         return mapped
 
-    async def _compare(self, mapped: Sequence[Mapped], *, again: bool) -> None:
+    async def _compare(self, mapped: Sequence[Any], *, again: bool) -> None:
         """Compares one page. Those who differ are kept for a second look, or (`again`) reported."""
         uids = [one.person for one in mapped]
         answers, held = await asyncio.gather(self._holding.differing(mapped), self._held(uids))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from janani.programmes import Programme
 from janani.sync.mapping.mapper import Mapper, compile
-from janani.sync.mapping.model import Context, Entry, LeftOut, Mapped, NotMapped, Unit, User
+from janani.sync.mapping.model import Context, Digests, Entry, LeftOut, Mapped, NotMapped, Unit, User
 
 
 class AnyMapper(Protocol):
@@ -61,6 +61,7 @@ def mapper_of(programme: Programme) -> AnyMapper:
 __all__ = [
     "AnyMapper",
     "Context",
+    "Digests",
     "Entry",
     "LeftOut",
     "Mapped",

@@ -128,6 +128,16 @@ class Mapped(Struct, frozen=True):
     left_out: list[LeftOut]
 
 
+class Digests(Struct, frozen=True):
+    """One person for the record, by digests alone: "digest Type system value" of each of her own resources.
+
+    Her Patient stands under the tracked entity's UID.
+    """
+
+    person: str
+    lines: list[str]
+
+
 class Held(Struct, gc=False):
     """An attribute of a tracked entity or enrolment."""
 

@@ -1,7 +1,7 @@
 """Texts of DHIS2 as values of FHIR: numbers, dates, instants, codes, identifiers. Every function is pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -50,12 +50,15 @@ def json_text(value: Any) -> str:
     return _encode(value).decode()
 
 
-quoted: Callable[[str], str] = json_text
-"""A string as JSON, with its quotation marks."""
+def quoted(value: str) -> str:
+    """A string as JSON, with its quotation marks."""
+    return f'"{value}"' if value.isascii() and value.isalnum() else _encode(value).decode()
 
 
 def words(value: str) -> str:
     """`value` without control characters and blanks at the ends; it may be ""."""
+    if value.isprintable():
+        return value.strip()
     return _CONTROL.sub(" ", value).strip()
 
 
@@ -71,6 +74,9 @@ def decimal(value: str) -> str:
     """The JSON text of a number. Raises Unfit."""
     if len(value) <= _SAFE_DIGITS and value.isascii() and value.isdigit():
         return str(int(value))
+    whole, point, part = value.partition(".")
+    if point and len(value) <= _SAFE_DIGITS and value.isascii() and whole.isdigit() and part.isdigit():
+        return json_text(float(value))
     return json_text(number(value))
 
 
@@ -120,6 +126,7 @@ def truth(value: str) -> bool:
     return value == "true"
 
 
+@lru_cache(maxsize=4096)
 def day(value: str) -> str:
     """A FHIR date of a DATE or DATETIME value. Raises Unfit."""
     try:
@@ -136,6 +143,7 @@ def days_later(value: str, days: int) -> str:
         raise Unfit("not a date in range") from error
 
 
+@lru_cache(maxsize=4096)
 def moment(value: str, zone: tzinfo) -> str:
     """A FHIR dateTime: midnight stands for a day and stays a date; anything else gets the offset of `zone`.
 
