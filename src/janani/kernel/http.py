@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 from litestar import Litestar, Request, Response, get
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -103,6 +102,7 @@ def application(
 
 def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:
     """Middleware: response headers (unless the handler set them), a request id bound to the logs, and the trace."""
+    added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response_headers.items()]
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def framed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,11 +115,11 @@ def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp]
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    found = MutableScopeHeaders.from_message(message)
-                    for name, value in response_headers.items():
-                        if name not in found:
-                            found[name] = value
-                    found["x-request-id"] = request_id
+                    # As ASGI has them, lower-case bytes: the headers of Litestar take a tenth of a request's time.
+                    found = [header for header in message["headers"] if header[0] != b"x-request-id"]
+                    known = {name for name, _ in found}
+                    more = [header for header in added if header[0] not in known]
+                    message["headers"] = [*found, *more, (b"x-request-id", request_id.encode())]
                 await send(message)
 
             parent = _sent_trace(scope)

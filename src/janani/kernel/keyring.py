@@ -7,6 +7,7 @@
 Between the steps the provider is told of the new key, and tokens signed by the old one run out.
 """
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class KeyRing:
     ) -> None:
         self.path, self._also = path, also
         self._password, self._alias, self._alg, self._kid = password, alias, alg, kid
-        self._seen: list[tuple[Path, int]] = []
+        self._files = [str(one) for one in (path, self.next, self.previous, *also)]
+        self._seen: list[tuple[str, int]] = []
         self._keys: list[SigningKey] = []
         if not path.exists():
             if not create:
@@ -101,10 +103,18 @@ class KeyRing:
             raise BadKeyFile(f"{self.path} is kept by another program: make the new key there, and name both files.")
 
     def _reread(self) -> None:
-        files = [one for one in (self.path, self.next, self.previous, *self._also) if one.exists()]
-        seen = [(one, one.stat().st_mtime_ns) for one in files]
+        seen = [(one, at) for one, at in ((one, _changed(one)) for one in self._files) if at is not None]
         if seen == self._seen:
             return
+        files = [Path(one) for one, _ in seen]
         first = read_key(self.path, password=self._password, alias=self._alias, alg=self._alg, kid=self._kid)
         others = [read_key(one, password=self._password, alg=self._alg) for one in files if one != self.path]
         self._keys, self._seen = [first, *(one for one in others if one.kid != first.kid)], seen
+
+
+def _changed(file: str) -> int | None:
+    """When `file` was last written (ns since 1970); None when it is not there. It is asked at each signature."""
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return None

@@ -8,6 +8,7 @@ import aiosql
 import asyncpg
 import msgspec
 from aiosql.adapters.asyncpg import AsyncPGAdapter
+from asyncpg.pool import PoolConnectionProxy
 
 from janani.kernel.problems import RefusesToStart
 
@@ -49,6 +50,36 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
         return ""
 
 
+class _Pool(asyncpg.Pool):  # type: ignore[misc]
+    """A pool that takes a connection back on the spot where nothing has to be waited for.
+
+    asyncpg makes a task of it each time, so that a cancelled caller cannot keep the connection: where giving back has
+    no point to be cancelled at, that protects from nothing, and it took half of what a statement costs here.
+    """
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:
+        link = getattr(connection, "_con", None)
+        if type(connection) is not PoolConnectionProxy or link is None or not self._at_rest(connection._holder, link):
+            await super().release(connection, timeout=timeout)
+            return
+        link._on_release()
+        await connection._holder.release(timeout)
+
+    def _at_rest(self, holder: Any, link: Any) -> bool:
+        """Whether the connection has no transaction to roll back, nothing to cancel, and isn't to be closed."""
+        protocol = link._protocol
+        return not (
+            holder._pool is not self
+            or self._closing
+            or link.is_closed()
+            or protocol.is_in_transaction()
+            or link._top_xact is not None
+            or protocol._is_cancelling()
+            or protocol.queries_count >= holder._max_queries
+            or holder._generation != self._generation
+        )
+
+
 def queries(package: str, name: str = "queries.sql") -> Any:
     """The named statements of `package` (for example "janani.phn"), by aiosql, for asyncpg."""
     return aiosql.from_str((files(package) / name).read_text(), _Adapter, mandatory_parameters=False)
@@ -64,13 +95,20 @@ async def open_pool(dsn: str, schema: str, *, max_size: int = 6) -> asyncpg.Pool
         await migrate(connection, schema)
     finally:
         await connection.close()
-    return await asyncpg.create_pool(
+    return await _Pool(
         dsn,
         min_size=1,
         max_size=max_size,
         server_settings={"search_path": f"{schema},public", "timezone": "UTC", "application_name": f"janani {schema}"},
         command_timeout=30,
         connection_class=_Connection,
+        record_class=asyncpg.Record,
+        connect=None,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        setup=None,
+        init=None,
+        loop=None,
     )
 
 
