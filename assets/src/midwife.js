@@ -18,10 +18,12 @@ function keep() {
 
 async function keepNow() {
   const place = document.querySelector('[data-kept]')
+  place.className = ''
   try {
     const answer = await fetch(texts.keep, { method: 'POST', body: new FormData(form), redirect: 'manual' })
     if (answer.type === 'opaqueredirect') {
       place.textContent = texts.textLoggedOut
+      place.className = 'j-unkept'
       return
     }
     if (!answer.ok) throw new Error(String(answer.status))
@@ -30,6 +32,7 @@ async function keepNow() {
     place.textContent = texts.textKept
   } catch {
     place.textContent = texts.textNotKept
+    place.className = 'j-unkept'
   }
 }
 

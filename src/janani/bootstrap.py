@@ -19,8 +19,9 @@ from rich.table import Table
 
 from janani import loading, programmes
 from janani.clients.dhis2 import Dhis2Client, Dhis2Error
-from janani.kernel import http
+from janani.kernel import http, i18n
 from janani.kernel.clock import system_clock
+from janani.kernel.i18n import _
 from janani.kernel.ids import uid_of
 from janani.kernel.jose import jwks, signing_key
 from janani.kernel.secrets import secret
@@ -28,6 +29,7 @@ from janani.programmes import Programme
 from janani.settings import Settings
 
 RELYING_PARTY = "moh-lk"
+_LANGUAGES = {"en": "eng", "si": "sin", "ta": "tam"}  # ours, and as eSignet writes them
 ACR_VALUES = ["mosip:idp:acr:generated-code"]
 
 Report = Callable[[str], None]
@@ -127,7 +129,7 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
         return {
             "clientId": client_id,
             "clientName": name,
-            "clientNameLangMap": {"eng": name},
+            "clientNameLangMap": {three: i18n.catalogue(two).gettext(name) for two, three in _LANGUAGES.items()},
             "relyingPartyId": RELYING_PARTY,
             "logoUri": f"{settings.portals.url}/assets/janani.svg",
             "redirectUris": redirect_uris,
@@ -143,21 +145,21 @@ def _clients(settings: Settings) -> list[dict[str, Any]]:
     return [
         client(
             settings.registry.client_id,
-            "The midwives' register",
+            _("The midwives' register"),
             [f"{settings.registry.url}/oauth2/code/esignet"],
             ["name", "email"],
             "registry.pem",
         ),
         client(
             settings.record.client_id,
-            "The health record",
+            _("The health record"),
             [f"{settings.record.url}/auth/callback"],
             ["name", "email"],
             "record.pem",
         ),
         client(
             settings.relying.client_id,
-            "The antenatal clinic",
+            _("The antenatal clinic"),
             sorted({midwife, f"{settings.relying.url}/phone/callback", *settings.relying.redirect_uris}),
             person,
             "relying.pem",

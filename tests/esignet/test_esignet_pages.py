@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -206,6 +207,20 @@ async def test_what_runs_out_is_said_before_and_leaves_a_way_on(
     await expect(page.get_by_text("The time to decide is over, so nothing was shared.")).to_be_visible()
     await page.get_by_role("button", name="Go back").click()
     assert (await back_with(page))["error"] == "invalid_transaction"
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-50), timedelta(days=400)])
+async def test_a_phone_whose_clock_is_wrong_signs_in_all_the_same(
+    page: Page, http: httpx.AsyncClient, rp: RelyingParty, off: timedelta
+) -> None:
+    await page.clock.set_fixed_time(datetime.now(UTC) + off)
+    await page.goto(link(http))
+    await to_code(page)
+    await expect(page.get_by_label("Code of 6 digits")).to_be_focused()
+    await page.clock.set_fixed_time(datetime.now(UTC))  # the network sets it meanwhile
+    await page.keyboard.type("111111")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="ANC Portal asks for")).to_be_focused()
 
 
 async def test_who_may_not_be_asked_is_sent_back_at_once(page: Page, http: httpx.AsyncClient, rp: RelyingParty) -> None:

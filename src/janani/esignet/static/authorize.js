@@ -17,6 +17,7 @@ const steps = ["identifier", "channel", "code", "consent"];
 const siteName = document.title.slice(document.title.lastIndexOf(" · "));
 
 let csrf = "";
+let skew = 0; // ms that our clock is behind the server's: phones' clocks are often wrong, and the envelope is dated
 let state = JSON.parse(sessionStorage.getItem(storageKey) ?? "null") ?? {};
 
 const save = () => sessionStorage.setItem(storageKey, JSON.stringify(state));
@@ -188,15 +189,21 @@ async function call(path, request, again = true) {
     headers["oauth-details-key"] = state.details.transactionId;
     headers["oauth-details-hash"] = await detailsHash();
   }
-  const body = JSON.stringify({ requestTime: new Date().toISOString(), request });
+  const before = skew;
+  const body = JSON.stringify({ requestTime: new Date(Date.now() + skew).toISOString(), request });
   const response = await http(`/authorization/${path}`, { method: "POST", headers, body });
   if (response.status === 403 && again) {
     csrf = "";
     return call(path, request, false);
   }
   const envelope = await response.json();
-  if (envelope.errors?.length) throw new Refused(envelope.errors[0].errorCode);
-  return envelope.response;
+  const there = Date.parse(envelope.responseTime ?? "");
+  if (there) skew = there - Date.now();
+  if (!envelope.errors?.length) return envelope.response;
+  const code = envelope.errors[0].errorCode;
+  const misdated = Math.abs(skew - before) > 60_000; // our first call, or this device's clock was set meanwhile
+  if (code === "invalid_request" && misdated && again) return call(path, request, false);
+  throw new Refused(code);
 }
 
 async function detailsHash() {

@@ -16,7 +16,6 @@ from litestar.params import FromPath
 from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage
 
 from janani.clients.dhis2 import Dhis2Error
-from janani.kernel import i18n
 from janani.portals.midwife import drafts, identity_state
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.drafts import Draft
@@ -47,7 +46,7 @@ async def begin_phone(request: _Request, draft_id: FromPath[str]) -> Response[An
     midwife = await midwife_of(request)
     draft = await draft_of(midwife, draft_id)
     try:
-        begun = await _asked(midwife, {"ui_locales": i18n.current()})
+        begun = await _asked(midwife)
     except IdentityAway:
         await keep_pending(midwife, draft)
         return back_to(draft, "identity-away")
@@ -147,10 +146,10 @@ async def _word(midwife: Midwife, draft: Draft) -> str:
     return status if status in (*_UNDER_WAY, "away") else "done"
 
 
-async def _asked(midwife: Midwife, body: dict[str, str]) -> dict[str, Any]:
-    """A verification begun at the relying party. Raises IdentityAway."""
+async def _asked(midwife: Midwife) -> dict[str, Any]:
+    """A verification begun at the relying party, in the language of her phone, not of ours. Raises IdentityAway."""
     try:
-        answer = await midwife.registry.run_route(midwife.state.programme.registry.routes[ROLE], body)
+        answer = await midwife.registry.run_route(midwife.state.programme.registry.routes[ROLE], {})
     except (Dhis2Error, KeyError) as error:
         raise IdentityAway from error
     if answer.status_code != 201:
