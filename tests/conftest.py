@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import system
 from databases import Databases, QuickPostgres
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.kernel.jose import signing_key
@@ -18,6 +19,7 @@ from remembered import install
 from system import KEYS
 
 install()
+system.PROGRAM[:] = [str(Path(__file__).parent / "started.py")]
 
 # What takes a worker long alone begins first; what shares a whole Janani with other files comes last, so that it does
 # not run beside all the others.

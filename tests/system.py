@@ -26,6 +26,7 @@ from janani.kernel.jose import signing_key
 _random = random.SystemRandom()  # never the seed of a test
 _kept: list[IO[str]] = []  # locks of ports; the kernel gives them up with the process
 KEYS = ("esignet", "esignet-demo-client", "relying", "registry", "record", "sync", "portals")
+PROGRAM = ["-m", "janani"]
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
 
 
@@ -109,7 +110,7 @@ class System:
     def _begin(self, *arguments: str, timeout: float) -> "subprocess.Popen[str]":
         """`janani` with `arguments`, once it says it is ready."""
         began, ready = time.monotonic(), threading.Event()
-        program, differing = self.program.get(arguments[-1], ["-m", "janani"]), self.differing.get(arguments[-1], {})
+        program, differing = self.program.get(arguments[-1], PROGRAM), self.differing.get(arguments[-1], {})
         process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             env=self.environment | differing,
