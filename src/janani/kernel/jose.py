@@ -12,8 +12,6 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from janani.kernel.keyfiles import ASYMMETRIC, BadKeyFile, new_pem, read_key
 from janani.kernel.secrets import MissingSecret, write_private
 
-_MADE = jws.JWSRegistry(algorithms=ASYMMETRIC)
-
 __all__ = ["ASYMMETRIC", "algorithm_of", "jwks", "sign", "signing_key", "verify"]
 
 
@@ -47,17 +45,23 @@ def algorithm_of(key: RSAKey | ECKey) -> str:
 
 def sign(claims: dict[str, Any], key: RSAKey | ECKey, *, typ: str = "JWT", alg: str = "RS256", **header: Any) -> str:
     """`claims` as a compact JWS by `key`, with `kid` (and any further `header`) in its header. Times are seconds."""
-    algorithm = _MADE.get_alg(alg)
+    registry = _of(alg)
+    algorithm = registry.get_alg(alg)
     algorithm.check_key(key)
-    head = _protected(msgspec.json.encode({"alg": alg, "typ": typ, "kid": key.kid, **header}))
+    head = _protected(registry, msgspec.json.encode({"alg": alg, "typ": typ, "kid": key.kid, **header}))
     signed = head + b"." + _base64url(msgspec.json.encode(claims))
     return (signed + b"." + _base64url(algorithm.sign(signed, key))).decode("ascii")
 
 
+@lru_cache(maxsize=16)
+def _of(alg: str) -> jws.JWSRegistry:
+    return jws.JWSRegistry(algorithms=[alg])
+
+
 @lru_cache(maxsize=128)
-def _protected(header: bytes) -> bytes:
+def _protected(registry: jws.JWSRegistry, header: bytes) -> bytes:
     """A header as a JWS has it, checked once: a key signs with the same one over and over."""
-    _MADE.check_header(msgspec.json.decode(header))
+    registry.check_header(msgspec.json.decode(header))
     return _base64url(header)
 
 
