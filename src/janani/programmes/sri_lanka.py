@@ -6,7 +6,7 @@ shown with a warning (docs/reference, "Identifiers").
 
 import re
 from datetime import date, timedelta
-from functools import cache
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -147,7 +147,7 @@ def second_phn(point_of_issue: str, middle: str) -> str:
     return payload + check_digit(payload)
 
 
-@cache
+@lru_cache(maxsize=4096)  # a bundle and its comparison ask again; people are many
 def e164(text: str, region: str) -> str | None:
     """The telephone number in `text` in E.164 form (+94…), read as in `region`; None when it can't be one."""
     import phonenumbers  # its tables are large and only some processes need them
