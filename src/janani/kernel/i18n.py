@@ -39,16 +39,25 @@ def spoken(*places: str) -> tuple[str, ...]:
         places: beginnings of paths below `janani` ("esignet/"), where only what is said there counts; none: everywhere.
     """
 
+    def counts(paths: tuple[str, ...]) -> bool:
+        return not places or any(path.startswith(places) for path in paths)
+
     def translated(language: str) -> bool:
-        text = (files("janani") / "locale" / language / "janani.po").read_bytes()
-        # A plural has a tuple of strings, empty ones until it is translated.
-        return all(
-            message.string and all(message.string)
-            for message in read_po(io.BytesIO(text), locale=language)
-            if message.id and (not places or any(path.startswith(places) for path, _ in message.locations))
-        )
+        return all(done for paths, done in _translated(language) if counts(paths))
 
     return ("en", *(language for language in LANGUAGES if language != "en" and translated(language)))
+
+
+@cache
+def _translated(language: str) -> tuple[tuple[tuple[str, ...], bool], ...]:
+    """Of each message, in which files it stands and whether it is translated."""
+    text = (files("janani") / "locale" / language / "janani.po").read_bytes()
+    # A plural has a tuple of strings, empty ones until it is translated.
+    return tuple(
+        (tuple(path for path, _ in message.locations), bool(message.string and all(message.string)))
+        for message in read_po(io.BytesIO(text), locale=language)
+        if message.id
+    )
 
 
 def choose(wanted: Iterable[str], *places: str) -> str:
