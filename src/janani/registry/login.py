@@ -69,8 +69,7 @@ async def begin(request: _Request, provider_id: FromPath[str]) -> Redirect | Res
     except oidc.OidcError as error:
         again = f"{request.url.path}?{urlencode({'then': _safe(request.query_params.get('then', ''))})}"
         return _failed(request, error.text, retry=again, status=503)
-    wanted = {name: value for name, value in request.query_params.items() if name == "ui_locales" and value}
-    asked = oidc.authorization_request(provider, sign_in.client, state.clock(), **wanted)
+    asked = oidc.authorization_request(provider, sign_in.client, state.clock(), **_locales(request))
     browser = request.cookies.get(BROWSER_COOKIE) or token()
     await SQL.add_attempt(
         state.pool,
@@ -156,6 +155,12 @@ def _refusal_words(error: str) -> str:
     return _("The identity service ended the sign-in. You can try again.")
 
 
+def _locales(request: _Request) -> dict[str, str]:
+    """The language asked for, to be passed on."""
+    wanted = request.query_params.get("ui_locales", "")
+    return {"ui_locales": wanted} if wanted else {}
+
+
 def _sign_in(request: _Request, provider_id: str) -> SignIn:
     providers: dict[str, SignIn] = request.app.state.providers
     if provider_id not in providers:
@@ -165,7 +170,7 @@ def _sign_in(request: _Request, provider_id: str) -> SignIn:
 
 def _login_page(request: _Request, then: str, *, fault: str = "", status: int = 200) -> Response[str]:
     provider = _sign_in(request, "esignet").settings
-    begin_url = f"/oauth2/authorization/{provider.id}?{urlencode({'then': then})}"
+    begin_url = f"/oauth2/authorization/{provider.id}?{urlencode({'then': then} | _locales(request))}"
     return pages.page(
         _jinja, "login.html", status=status, then=then, fault=fault, begin_url=begin_url, provider=provider
     )

@@ -149,11 +149,9 @@ def _back(redirect_uri: str, state: str | None, **values: str) -> Redirect:
 def _to_login(request: _Request) -> Redirect:
     asked = [(name, value) for name, value in request.query_params.multi_items() if name != "prompt"]
     here = f"{request.scope['path']}?{urlencode(asked)}"
+    onward = urlencode([("then", here), *((name, value) for name, value in asked if name == "ui_locales")])
     provider = request.query_params.get("idp")
-    if provider == "esignet":
-        locales = [(name, value) for name, value in asked if name == "ui_locales"]
-        return Redirect(f"/oauth2/authorization/{provider}?{urlencode([('then', here), *locales])}")
-    return Redirect(f"/login?{urlencode({'then': here})}")
+    return Redirect(f"/oauth2/authorization/{provider}?{onward}" if provider == "esignet" else f"/login?{onward}")
 
 
 async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> Grant:

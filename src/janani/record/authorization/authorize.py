@@ -32,6 +32,7 @@ class Asked(Struct, frozen=True):
     state: str
     code_challenge: str
     nonce: str = ""
+    ui_locales: str = ""
 
     def back(self, issuer: str, **answer: str) -> str:
         """The client's redirect URI with `answer`, its state and our issuer (RFC 6749 §4.1.2, RFC 9207)."""
@@ -82,6 +83,7 @@ def asked(query: Mapping[str, str], client: RegisteredClient, fhir: str) -> Aske
         query["state"],
         query["code_challenge"],
         query.get("nonce", ""),
+        query.get("ui_locales", ""),
     )
 
 

@@ -76,6 +76,7 @@ async def callback(request: Http) -> Response[Any]:
     if row is None:
         return _page("expired", 400)
     wanted = msgspec.json.decode(row["request"], type=Asked)
+    _speak(request, wanted.ui_locales)
     if row["expires_at"] < authorization.now():
         return _stopped(authorization, wanted, "expired", "access_denied", 400)
     if digest(request.cookies.get(COOKIE, "")) != row["browser"]:
@@ -153,6 +154,6 @@ def _locales(query: Mapping[str, str]) -> dict[str, str]:
     return {"ui_locales": query["ui_locales"]} if query.get("ui_locales") else {}
 
 
-def _speak(request: Http) -> None:
+def _speak(request: Http, ui_locales: str = "") -> None:
     spoken = accepted(request.headers.get("accept-language", ""))
-    use(choose([*str(request.query_params.get("ui_locales", "")).split(), *spoken], "record/", "kernel/pages/"))
+    use(choose([*str(request.query_params.get("ui_locales", ui_locales)).split(), *spoken], "record/", "kernel/pages/"))
