@@ -6,6 +6,7 @@
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -211,10 +212,16 @@ def json_object(content: bytes) -> dict[str, Any]:
         raise OidcError("provider_invalid") from error
 
 
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    """An endpoint of a provider, read once: they are few, and httpx reads a text at each call."""
+    return httpx.URL(url)
+
+
 async def send(http: httpx.AsyncClient, method: str, url: str, **options: Any) -> httpx.Response:
     """The provider's answer. Raises OidcError, which says whether anything may have reached the provider."""
     try:
-        return await http.request(method, url, **options)
+        return await http.request(method, _parsed(url), **options)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL) as error:
         raise OidcError("provider_unreachable", retryable=True) from error
     except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -173,6 +174,16 @@ def from_another_site(request: Request[Any, Any, Any]) -> bool:
 def _trusted() -> ssl.SSLContext:
     """The certificate authorities of this machine (or of SSL_CERT_FILE), so that a ministry's own is known."""
     return ssl.create_default_context()
+
+
+class NoCookies(CookieJar):
+    """The cookies of a client that calls in its own name: none are taken, so none are sent. Reading them costs."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Takes none."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Sends none."""
 
 
 async def _pass_on(request: httpx.Request) -> None:

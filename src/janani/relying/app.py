@@ -46,7 +46,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     async def running(app: Litestar) -> AsyncIterator[None]:
         pool = await postgres.open_pool(settings.database.dsn, "relying", max_size=settings.database.pool_connections)
         try:
-            async with http.client(timeout=PROVIDER_SECONDS) as client:
+            async with http.client(timeout=PROVIDER_SECONDS, cookies=http.NoCookies()) as client:
                 party = app.state.party = open_party(settings, clock, pool, client)
                 fetching = asyncio.create_task(cards.keep_fetching(party))
                 try:
