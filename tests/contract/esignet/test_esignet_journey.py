@@ -37,7 +37,7 @@ async def test_a_mother_signs_in_and_shares_what_she_left_switched_on(wire: Wire
     id_token = claims_in(tokens["id_token"], keys)
     issuer = (await rp.http.get("/.well-known/openid-configuration")).json()["issuer"]
     assert id_token["iss"] == issuer
-    assert (id_token["aud"], id_token["nonce"]) == ("anc-portal", "n-1")
+    assert (id_token["aud"], id_token["nonce"]) == (rp.client_id, "n-1")
     assert id_token["acr"] == "mosip:idp:acr:generated-code"
     assert id_token["exp"] - id_token["iat"] == tokens["expires_in"] == 3600
     assert id_token["at_hash"] == b64u(hashlib.sha256(tokens["access_token"].encode()).digest()[:16])
@@ -48,7 +48,7 @@ async def test_a_mother_signs_in_and_shares_what_she_left_switched_on(wire: Wire
     assert userinfo == {
         "sub": id_token["sub"],
         "iss": issuer,
-        "aud": "anc-portal",
+        "aud": rp.client_id,
         "name": "Kumari Dissanayake",
         "birthdate": "1996/03/14",
         "address": {

@@ -22,22 +22,22 @@ async def test_a_pushed_request_begins_a_sign_in_once(wire: Wire, rp: RelyingPar
     assert pushed.json()["expires_in"] == 60
     reference = pushed.json()["request_uri"]
     assert reference.startswith("urn:ietf:params:oauth:request_uri:")
-    begun = await wire.par_oauth_details("anc-portal", reference)
+    begun = await wire.par_oauth_details(rp.client_id, reference)
     assert begun.json()["response"]["essentialClaims"] == ["name"]
     code = await wire.finish("name")
     assert (await rp.redeem(code, code_verifier=verifier)).status_code == 200
-    assert codes(await wire.par_oauth_details("anc-portal", reference)) == ["invalid_request"]
+    assert codes(await wire.par_oauth_details(rp.client_id, reference)) == ["invalid_request"]
 
 
 async def test_a_reference_is_used_up_even_by_the_wrong_client(wire: Wire, rp: RelyingParty) -> None:
     reference = (await rp.push()).json()["request_uri"]
     assert codes(await wire.par_oauth_details("another", reference)) == ["invalid_request"]
-    assert codes(await wire.par_oauth_details("anc-portal", reference)) == ["invalid_request"]
+    assert codes(await wire.par_oauth_details(rp.client_id, reference)) == ["invalid_request"]
 
 
 async def test_state_and_nonce_come_from_the_pushed_request(wire: Wire, rp: RelyingParty) -> None:
     reference = (await rp.push(state="s1", nonce="pushed-2")).json()["request_uri"]
-    await wire.par_oauth_details("anc-portal", reference)
+    await wire.par_oauth_details(rp.client_id, reference)
     await wire.send_otp()
     await wire.authenticate()
     answer = (await wire.auth_code()).json()["response"]
@@ -86,11 +86,11 @@ async def test_a_client_can_ask_that_its_requests_are_only_ever_pushed(wire: Wir
     strict = RelyingParty(rp.http, rp.bearer, "push-only")
     config = {"require_pushed_authorization_requests": True}
     assert codes(await strict.manage(strict.registration(additionalConfig=config))) == []
-    assert codes(await wire.oauth_details(clientId="push-only")) == ["invalid_request"]
+    assert codes(await wire.oauth_details(clientId=strict.client_id)) == ["invalid_request"]
     reference = (await strict.push()).json()["request_uri"]
-    assert codes(await wire.par_oauth_details("push-only", reference)) == []
+    assert codes(await wire.par_oauth_details(strict.client_id, reference)) == []
 
 
 @pytest.mark.parametrize("reference", [None, "", "urn:ietf:params:oauth:request_uri:unknown", "https://evil.example"])
 async def test_a_reference_with_a_fault(wire: Wire, rp: RelyingParty, reference: Any) -> None:
-    assert codes(await wire.par_oauth_details("anc-portal", reference)) == ["invalid_request"]
+    assert codes(await wire.par_oauth_details(rp.client_id, reference)) == ["invalid_request"]
