@@ -68,7 +68,8 @@ def as_address(
     """One line, `street, postcode town, district, province, country`, of an address claim (Core §5.1.1).
 
     Parts that are missing are left out, never written as blanks. eSignet's `region` is a district or a province: a
-    district brings its province. With `formatted` alone, that, its line breaks as commas.
+    district brings its province. With `formatted` alone, its lines; where the last names a country, it and the region
+    above it are written the same way, so that a card and a sign-in of one person read alike.
     """
     if isinstance(value, str):
         value = {"formatted": value}
@@ -78,10 +79,20 @@ def as_address(
     town = " ".join(text for text in (part["postal_code"], part["locality"]) if text)
     lines = [part["street_address"], town, *_region(part["region"], provinces)]
     if not any(lines):
-        return _part(value.get("formatted"))
+        return _formatted(value.get("formatted"), provinces, countries)
     country = part["country"]
     lines.append((_named(country, countries) or country) if country else None)
     return ", ".join(text for text in lines if text)
+
+
+def _formatted(
+    value: Any, provinces: Mapping[str, Sequence[str]], countries: Mapping[str, Sequence[str]]
+) -> str | None:
+    lines = [line for line in map(_part, value.splitlines()) if line] if isinstance(value, str) else []
+    code = _named(lines[-1], countries) if len(lines) > 1 else None
+    if code:
+        lines[-2:] = [*_region(lines[-2], provinces), code]
+    return ", ".join(lines) or None
 
 
 def _region(text: str | None, provinces: Mapping[str, Sequence[str]]) -> list[str]:
