@@ -74,12 +74,14 @@ async def sync_status(settings: Settings, out: Console) -> None:
         out.print(f"The sync at {settings.sync.url} does not answer ({type(error).__name__}). Start it: janani up")
         raise NotInOrder from error
     table = Table("what", "now", box=None, header_style="bold")
-    dead = status.pop("dead", [])
+    dead, targets = status.pop("dead", []), status.pop("targets", [])
     back = status.pop("write-back", {})
     dead_back = back.pop("dead", [])
     for key, value in [*status.items(), *((f"write-back: {key}", value) for key, value in back.items())]:
         table.add_row(key, value if isinstance(value, str) else json.dumps(value))
     out.print(table)
+    if targets:
+        out.print(_rows(targets, "Targets"))
     _print_dead(dead, "the record", out)
     _print_dead(dead_back, "the registry", out)
     if dead or dead_back:
@@ -90,10 +92,14 @@ def _print_dead(dead: list[dict[str, Any]], who: str, out: Console) -> None:
     if not dead:
         out.print(f"Nothing was set aside that {who} will not take.")
         return
-    table = Table(*dead[0].keys(), title=f"Set aside: {who} will not take these", header_style="bold")
-    for row in dead:
+    out.print(_rows(dead, f"Set aside: {who} will not take these"))
+
+
+def _rows(rows: list[dict[str, Any]], title: str) -> Table:
+    table = Table(*rows[0].keys(), title=title, header_style="bold")
+    for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    out.print(table)
+    return table
 
 
 async def _outcome(name: str, work: Awaitable[str]) -> tuple[str, str, str]:
