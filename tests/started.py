@@ -1,6 +1,6 @@
 """`janani` as tests start it fifty times a run: the shipped program, less what half of a start goes into.
 
-That is OpenSSL's search for factors in keys that the tests made themselves, and PyYAML's own reader instead of libyaml.
+That is OpenSSL's search for factors in keys that the tests made themselves.
 What a start takes is measured by `bench/startup.py`, over the program as it is; `tests/test_start.py` has it so, too.
 """
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import joserfc._rfc7517.pem
 import joserfc._rfc7518.rsa_key
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -35,5 +34,4 @@ if __name__ == "__main__":
     serialization.load_pem_private_key = _believed  # type: ignore[assignment]
     joserfc._rfc7517.pem.load_pem_private_key = _believed  # type: ignore[attr-defined]
     joserfc._rfc7518.rsa_key.RSAPrivateNumbers = _Numbers  # type: ignore[attr-defined, misc]
-    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[attr-defined, misc]
     runpy.run_module("janani", run_name="__main__", alter_sys=True)

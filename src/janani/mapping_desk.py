@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from janani import programmes
 from janani import settings as configuration
 from janani.kernel.problems import RefusesToStart
-from janani.programmes import Programme, ProgrammeFault, fault_at, nearest
+from janani.programmes import Programme, ProgrammeFault, fault, nearest
 
 if TYPE_CHECKING:
     from janani.record.validation import Validator
@@ -35,8 +35,8 @@ def check(programme: _Name = "", /) -> None:
     """Find every mistake before the start: names, types, codes, and profiles by an example of each row."""
     found = _programme(programme)
     faults = list(_faults(found))
-    for fault in faults:
-        _err.print(fault)
+    for one in faults:
+        _err.print(one)
     if faults:
         _fail(f"{len(faults)} {'mistake' if len(faults) == 1 else 'mistakes'}.")
     from janani.sync.mapping import checking
@@ -83,8 +83,8 @@ def run_cases(programme: _Name = "", /) -> None:
             _out.print(f"{'✗' if problems else '✓'} {path.name}: {case.name}")
             for problem in problems:
                 _out.print(f"    {problem}")
-    except ProgrammeFault as fault:
-        _fail(str(fault))
+    except ProgrammeFault as error:
+        _fail(str(error))
     if not count:
         _fail(f"There are no cases in {mapper.programme.folder / cases.FOLDER}.")
     if failed:
@@ -105,8 +105,8 @@ def coverage(
 
     try:
         table, catalogue, _ = checking.inspect(_programme(programme))
-    except ProgrammeFault as fault:
-        _fail(str(fault))
+    except ProgrammeFault as error:
+        _fail(str(error))
     covered = measuring.coverage(table, catalogue)
     attributes = {field.uid for field in catalogue.attributes.values()}
     for field in covered.missing:
@@ -128,8 +128,8 @@ def _compiled(programme: Programme) -> "Mapper":
 
     try:
         return sync_mapping.compile(programme)
-    except ProgrammeFault as fault:
-        _fail(f"{fault}\nSee all mistakes: janani mapping check")
+    except ProgrammeFault as error:
+        _fail(f"{error}\nSee all mistakes: janani mapping check")
 
 
 def _faults(programme: Programme) -> Iterator[str]:
@@ -138,17 +138,17 @@ def _faults(programme: Programme) -> Iterator[str]:
 
     try:
         table, _, found = checking.inspect(programme)
-    except ProgrammeFault as fault:
-        yield str(fault)
+    except ProgrammeFault as error:
+        yield str(error)
         return
-    plain = [str(fault_at(programme.folder / file, place, text)) for file, place, text in found]
+    plain = [str(fault(programme.folder / file, place, text)) for file, place, text in found]
     yield from plain
     if not plain:
         from janani.record.validation import Validator
 
         validator = Validator.load(programme.profiles)
         seen = list(dict.fromkeys([*_code_faults(table, validator), *_example_faults(programme, validator)]))
-        yield from (str(fault_at(programme.folder / "mapping.yaml", place, text)) for place, text in seen)
+        yield from (str(fault(programme.folder / "mapping.yaml", place, text)) for place, text in seen)
 
 
 def _code_faults(table: "Table", validator: "Validator") -> Iterator[tuple[str, str]]:

@@ -55,7 +55,9 @@ def qr(
     national_id: Annotated[str, Parameter(help="A number of hers: UIN, VID or NIC.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="Write the code there, as PNG or else SVG by its name; else its text is printed.")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="Write the code there, as PNG or else SVG by its name; else its text is printed.")
+    ] = None,
 ) -> None:
     """Issue the signed QR code of a person's card, as MOSIP prints it."""
     text = _run(lambda settings: _card(settings, national_id))

@@ -59,7 +59,7 @@ async def test_a_card_fills_the_form(world: World) -> None:
         "birthdate": found["attributes"][2]["value"],  # the age comes from it, too
         "gender": "Female",
         "phone_number": "+94771234567",
-        "address": "12 Lake Road, 20850 Akurana, Kandy, Sri Lanka",
+        "address": "12 Lake Road, 20850 Akurana, Kandy, Central Province, LK",
         "individual_id": "199631234567",
     }
     assert ("midwife", "verified_offline") in await world.trail()

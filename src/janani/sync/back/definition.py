@@ -67,17 +67,17 @@ def read(programme: Programme, catalogue: Catalogue) -> Definition | None:
     file: _File = programmes.read_yaml(path, _File)
     stages = programme.registry.stages
     if file.stage not in stages:
-        raise programmes.fault_at(path, "$.stage", f"no stage has this role; {programmes.nearest(file.stage, stages)}")
+        raise programmes.fault(path, "$.stage", f"no stage has this role; {programmes.nearest(file.stage, stages)}")
     stage = stages[file.stage]
     own = catalogue.stages.get(stage, frozenset())
 
     def uid(code: str, place: str, *, in_stage: bool = True) -> str:
         if code not in catalogue.elements:
             hint = programmes.nearest(code, catalogue.elements)
-            raise programmes.fault_at(path, place, f"there is no data element {code!r}; {hint}")
+            raise programmes.fault(path, place, f"there is no data element {code!r}; {hint}")
         found = catalogue.elements[code].uid
         if in_stage and found not in own:
-            raise programmes.fault_at(path, place, f"the stage {file.stage!r} does not have {code!r}")
+            raise programmes.fault(path, place, f"the stage {file.stage!r} does not have {code!r}")
         return found
 
     return Definition(

@@ -23,7 +23,7 @@ import yaml
 from msgspec import Struct
 
 from janani.kernel.ids import uid_of
-from janani.programmes import Programme, fault_at, nearest, read_yaml
+from janani.programmes import Programme, fault, nearest, read_yaml
 from janani.sync.mapping.model import Context, Unit, User
 from janani.sync.mapping.table import Catalogue, Table
 from janani.sync.mapping.values import Json
@@ -67,7 +67,7 @@ def read_cases(programme: Programme, catalogue: Catalogue) -> Iterator[tuple[Pat
 def _known(path: Path, place: str, words: Any, known: Any) -> None:
     for word in words:
         if word not in known:
-            raise fault_at(path, place, f"the programme has no {word!r}; {nearest(word, known)}")
+            raise fault(path, place, f"the programme has no {word!r}; {nearest(word, known)}")
 
 
 def tracked_entity(programme: Programme, catalogue: Catalogue, attributes: dict[str, Any], events: list[Event]) -> Json:

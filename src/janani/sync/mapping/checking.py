@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from janani.programmes import Programme, fault_at, nearest, read_yaml
+from janani.programmes import Programme, fault, nearest, read_yaml
 from janani.sync.mapping.coverage import uses
 from janani.sync.mapping.fitting import type_faults
 from janani.sync.mapping.table import FILE, Catalogue, Table, read_catalogue
@@ -28,7 +28,7 @@ def read(programme: Programme) -> tuple[Table, Catalogue]:
     """
     table, catalogue, faults = inspect(programme)
     for file, place, text in faults:
-        raise fault_at(programme.folder / file, place, text)
+        raise fault(programme.folder / file, place, text)
     return table, catalogue
 
 
@@ -39,7 +39,7 @@ def inspect(programme: Programme) -> tuple[Table, Catalogue, Iterator[tuple[str,
     """
     if programme.mapper != "table":
         text = f"this needs rows, which only the table has; the mapper is {programme.mapper!r}, not 'table'"
-        raise fault_at(programme.folder / _PROGRAMME, "$.mapper", text)
+        raise fault(programme.folder / _PROGRAMME, "$.mapper", text)
     table: Table = read_yaml(programme.folder / FILE, Table)
     catalogue = read_catalogue(programme.folder / programme.registry.metadata)
 

@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 from msgspec import Struct
 
-from janani.programmes import Programme, fault_at
+from janani.programmes import Programme, fault
 from janani.sync.mapping import values
 from janani.sync.mapping.model import Context, Entry, Mapped, Names, NotMapped, entry
 from janani.sync.mapping.values import Json, Unfit
@@ -234,4 +234,4 @@ def _instant(changed: Any, context: Context) -> str:
 
 
 def _fault(programme: Programme, place: str, text: str) -> Exception:
-    return fault_at(programme.folder / "programme.yaml", place, text)
+    return fault(programme.folder / "programme.yaml", place, text)
