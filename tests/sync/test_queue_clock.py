@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from janani.kernel import postgres
-from janani.sync.queue import AWAY, Queue
+from janani.sync.queue import AWAY, Queue, settle
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
@@ -28,15 +30,43 @@ async def test_who_was_noticed_tomorrow_goes_at_once(database: str) -> None:
 async def test_who_was_released_until_tomorrow_or_is_held_until_then_goes_at_once(database: str) -> None:
     times = [NOW, TOMORROW]
     queue, pool = await _queue_with(database, times)
-    (claim,) = await queue.claim()
-    await queue.release(claim, AWAY)
+    claims = await queue.claim()
+    await queue.release(claims[0], AWAY)
+    queue.dropped(claims)
     times.append(NOW)
     assert await queue.claim()
     times.append(TOMORROW)
     await pool.execute("update queue set try_at = $1, lease = null", NOW)
     assert await queue.claim()
     times.append(NOW)
+    assert await Queue(pool, lambda: NOW, 0, "other").claim()  # of another process, which was killed
+    await pool.close()
+
+
+@pytest.mark.parametrize("then", [TOMORROW, NOW - timedelta(days=1)])
+async def test_who_is_in_hand_stays_so_whatever_the_clock_says(database: str, then: datetime) -> None:
+    times = [NOW - timedelta(days=1), NOW]
+    queue, pool = await _queue_with(database, times)
+    claims = await queue.claim()
+    times.append(then)
+    assert not await queue.claim()
+    queue.dropped(claims)
     assert await queue.claim()
+    await pool.close()
+
+
+async def test_what_a_killed_process_sent_may_arrive_before_the_next_is_sent(database: str) -> None:
+    times = [NOW]
+    queue, pool = await _queue_with(database, times)
+    assert await queue.claim()
+    after = Queue(pool, lambda: times[-1], 1, "other")
+    await settle(pool, ["other"], NOW)
+    assert not await after.claim()
+    seconds = await after.seconds_to_next()
+    assert seconds is not None
+    assert 1 <= seconds <= 10
+    times.append(NOW + timedelta(seconds=seconds, milliseconds=1))
+    assert await after.claim()
     await pool.close()
 
 

@@ -159,6 +159,7 @@ class Carrier:
                 joint = [sent for one in ready if (sent := await self._guarded(one.claim, self._sent(one)))]
             await self._finish(done + joint)
         finally:
+            self.queue.dropped(claims)
             self._passed()
 
     async def _read_together(self, claims: Sequence[Claim]) -> dict[str, dict[str, Any]]:

@@ -35,20 +35,22 @@ on conflict (target, person) do update set
 
 -- name: claim
 -- Due people of a target whom nobody holds; those that others claim at this moment are passed over. A time behind the
--- horizon was written by a clock that has been put back since: it is due.
+-- horizon was written by a clock that has been put back since: it is due. Who is still in the hands of this process is
+-- held whatever the clock says: what was sent of her must not arrive after what is sent next.
 update queue set
   lease = :lease, leased_by = :holder, leased_until = :until, attempts = attempts + 1
 where target = :target and person in (
   select person from queue
   where target = :target and (try_at <= :now or try_at > :horizon)
-    and (lease is null or leased_until < :now or leased_until > :horizon)
+    and (lease is null or (leased_until < :now or leased_until > :horizon) and lease <> all(:in_hand::uuid[]))
   order by try_at, person
   limit :most for update skip locked)
 returning person, change, noticed_at, attempts, refused, changed_at, traceparent;
 
 -- name: next_due$
--- When the next waiting person may be tried.
-select min(try_at) from queue where target = :target and lease is null;
+-- When the next waiting person may be tried, or one whom another process held.
+select min(case when lease is null then try_at else leased_until end) from queue
+where target = :target and (lease is null or leased_by <> :holder);
 
 -- name: finish
 -- Done with these changes; dirty where another came meanwhile (the row stays, free to be claimed). Who is not answered
@@ -75,8 +77,8 @@ update queue set lease = null, leased_by = null, leased_until = null, try_at = :
 where target = :target and person = :person and lease = :lease;
 
 -- name: release_orphans!
--- At start: leases of processes that are gone would only expire.
-update queue set lease = null, leased_by = null, leased_until = null
+-- At start: leases of processes that are gone need not be waited for; only as long as what they sent may be on its way.
+update queue set leased_until = least(leased_until, :until)
 where lease is not null and leased_by not in (select pid from pg_stat_activity);
 
 -- name: hasten!

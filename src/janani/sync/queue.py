@@ -17,6 +17,8 @@ from janani.sync.delivery import Delivered
 
 _queries = postgres.queries("janani.sync")
 LEASE = timedelta(seconds=60)
+_ON_ITS_WAY = timedelta(seconds=3)
+"""How long after a kill what the dead process sent may still arrive."""
 _FIRST_SECONDS = 0.4
 _LONGEST_SECONDS = 300.0
 _HORIZON = timedelta(seconds=2 * _LONGEST_SECONDS)
@@ -61,9 +63,13 @@ class Queue:
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock, holder: int, target: str) -> None:
         self._pool, self._clock, self._holder, self.target = pool, clock, holder, target
+        self._in_hand: set[uuid.UUID] = set()
 
     async def claim(self, most: int = 1) -> list[Claim]:
-        """Up to `most` due people whom nobody holds, now held by the caller for `LEASE`."""
+        """Up to `most` due people whom nobody holds, now held by the caller for `LEASE`.
+
+        In this process nobody else gets them before they are `dropped`, whatever the clock says.
+        """
         now, lease = self._clock(), uuid.uuid4()
         rows = _queries.claim(
             self._pool,
@@ -74,14 +80,21 @@ class Queue:
             until=now + LEASE,
             holder=self._holder,
             most=most,
+            in_hand=list(self._in_hand),
         )
         claims = [Claim(lease=lease, **row) async for row in rows]
+        if claims:
+            self._in_hand.add(lease)
         # A feed that names no trace: it begins here.
         return [one if one.traceparent else replace(one, traceparent=str(trace.begin())) for one in claims]
 
+    def dropped(self, claims: Sequence[Claim]) -> None:
+        """Nothing more will be sent for `claims`, which were claimed together."""
+        self._in_hand.discard(claims[0].lease)
+
     async def seconds_to_next(self) -> float | None:
         """How long until the next waiting person may be tried; None when nobody waits."""
-        due = await _queries.next_due(self._pool, target=self.target)
+        due = await _queries.next_due(self._pool, target=self.target, holder=self._holder)
         return None if due is None else max((due - self._clock()).total_seconds(), 0.0)
 
     def mark(self, claims: Iterable[Claim], step: str) -> None:
@@ -208,6 +221,6 @@ async def settle(pool: asyncpg.Pool, targets: Sequence[str], now: datetime) -> l
     Who is new is owed everyone known. Answers the names of those that were removed.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await _queries.release_orphans(connection)
+        await _queries.release_orphans(connection, until=now + _ON_ITS_WAY)
         await _queries.add_targets(connection, names=list(targets), now=now)
         return [row["name"] async for row in _queries.remove_targets(connection, names=list(targets))]
