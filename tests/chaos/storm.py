@@ -37,6 +37,7 @@ class Storm:
         self.system, self.rng = system, random.Random(seed)
         self.changes, self.seconds = changes, seconds
         self.people = max(10, changes // 20)
+        self._over = asyncio.Event()
         self.faults: Counter[str] = Counter()
         self.sent: Counter[int] = Counter()
         self.clock = system.home.parent / "clock-offset"
@@ -55,9 +56,8 @@ class Storm:
             await asyncio.to_thread(self.system.take_apart, *APART)
             breaking = asyncio.create_task(self._break())
             await self._write()
-            breaking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await breaking
+            self._over.set()
+            await breaking  # what is being started is started
             for proxy in proxies.values():
                 proxy.share = 0
                 self.faults += proxy.faults
@@ -97,10 +97,9 @@ class Storm:
             await asyncio.sleep(0.2)
 
     async def _break(self) -> None:
-        """Kills a part, the database or the clock, one after the other, until cancelled."""
+        """Kills a part, the database or the clock, one after the other, until it is over."""
         pause = max(3.0, self.seconds / 60)
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.3, 1) * pause)
+        while not await self._over_within(self.rng.uniform(0.3, 1) * pause):
             what = self.rng.choice([*APART, "sync", "database", "clock"])
             self.faults[f"{what} jumps" if what == "clock" else f"kill {what}"] += 1
             if what == "clock":
@@ -111,6 +110,11 @@ class Storm:
                 await asyncio.to_thread(self.system.cut_off, what)
                 await asyncio.sleep(self.rng.uniform(0, pause / 3))
                 await self._whole()
+
+    async def _over_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), seconds)
+        return self._over.is_set()
 
     def _restart_database(self) -> None:
         for process in self.system.postgres():
