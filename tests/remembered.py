@@ -1,14 +1,12 @@
-"""What tests do again and again with the same result, done once: reading keys, certificates, YAML; awaiting uvicorn.
+"""What tests do again and again with the same result, done once: reading keys and certificates; awaiting uvicorn.
 
 OpenSSL looks whether the numbers of an RSA key are primes at each reading, each httpx client reads all certificate
-authorities, PyYAML is slow, and uvicorn looks only ten times a second whether it should stop. Passwords are hashed with
-the fewest rounds, and an answer may take a minute, as the machine may be busy.
+authorities, and uvicorn looks only ten times a second whether it should stop. Passwords are hashed with the fewest
+rounds, and an answer may take a minute, as the machine may be busy.
 """
 
 import asyncio
-import copy
 import functools
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +16,6 @@ import httpx._transports.default
 import joserfc._rfc7517.pem
 import joserfc._rfc7518.rsa_key
 import uvicorn.server
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -29,7 +26,6 @@ def install() -> None:
     serialization.load_pem_private_key = load  # type: ignore[assignment]
     joserfc._rfc7517.pem.load_pem_private_key = load  # type: ignore[attr-defined]
     joserfc._rfc7518.rsa_key.RSAPrivateNumbers = _numbers  # type: ignore[attr-defined]
-    yaml.compose, yaml.safe_load = _kept(yaml.compose, _itself), _kept(yaml.safe_load, copy.deepcopy)
     httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
     for call in (httpx.AsyncClient.__init__, httpx.Client.__init__, httpx.get, httpx.post):
         call.__kwdefaults__["timeout"] = httpx.Timeout(60)
@@ -46,27 +42,6 @@ def _key(public: tuple[int, int], rest: tuple[tuple[str, int], ...]) -> rsa.RSAP
 def _numbers(*, public_numbers: rsa.RSAPublicNumbers, **rest: int) -> Any:
     public = (public_numbers.e, public_numbers.n)
     return SimpleNamespace(private_key=functools.partial(_key, public, tuple(sorted(rest.items()))))
-
-
-def _itself(tree: Any) -> Any:
-    """A tree of nodes, which callers only read."""
-    return tree
-
-
-def _kept(read: Any, given: Callable[[Any], Any]) -> Any:
-    """`read` (of PyYAML), which remembers the texts it was given; callers get what `given` makes of the result."""
-    known: dict[Any, Any] = {}
-
-    @functools.wraps(read)
-    def reading(text: Any, *arguments: Any, **named: Any) -> Any:
-        if not isinstance(text, str):
-            return read(text, *arguments, **named)
-        asked = (text, arguments, tuple(named.items()))
-        if asked not in known:
-            known[asked] = read(text, *arguments, **named)
-        return given(known[asked])
-
-    return reading
 
 
 class _Hasty:
