@@ -50,7 +50,7 @@ def ask_everything(
         )
         def ask(case: schemathesis.Case) -> None:
             headers = dress(case)
-            answer = case.call(base_url=url, headers=dict(headers), timeout=20, allow_redirects=False)
+            answer = case.call(base_url=url, headers=dict(headers), timeout=60, allow_redirects=False)
             if answer.status_code >= 500 and not meant(answer):
                 fell.append(f"{case.method} {case.path}: {answer.status_code} for {case.body!r:.300}")
             try:

@@ -22,6 +22,7 @@ from litestar import Litestar
 
 from janani.kernel import otlp
 from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.kernel.http import KEEP_ALIVE_SECONDS
 from janani.kernel.problems import RefusesToStart
 from janani.settings import PARTS, Settings
 
@@ -186,7 +187,13 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def _served(app: Litestar, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
     )
     async with app.lifespan():
         server = _Server(config)

@@ -10,6 +10,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from esignet_wire import ACR, MOTHER, REDIRECT, RelyingParty
 from janani.kernel import i18n
+from journey.browser import chromium
 
 pytestmark = pytest.mark.journey
 SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
@@ -86,9 +87,10 @@ async def walk(page: Page, http: httpx.AsyncClient, language: str, shots: str) -
 async def test_the_whole_way_in_three_languages(http: httpx.AsyncClient, rp: RelyingParty, width: int) -> None:
     faults: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for language in OWN_NAMES:  # the consent of the one before is withdrawn, so each is asked again
             context = await browser.new_context(viewport={"width": width, "height": 740})
+            context.set_default_timeout(60_000)
             page = await context.new_page()
             await page.route(f"{REDIRECT}*", lambda route: route.fulfill(body="back"))
             page.on("pageerror", lambda error: faults.append(str(error)))

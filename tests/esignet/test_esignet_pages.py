@@ -13,6 +13,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from esignet_wire import ACR, MOTHER, REDIRECT, RelyingParty, claims_in
 from janani.settings import Settings
+from journey.browser import chromium
 
 pytestmark = pytest.mark.journey
 CLAIMS = '{"userinfo":{"name":{"essential":true},"phone_number":null,"address":null}}'
@@ -22,8 +23,9 @@ SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         context = await browser.new_context(viewport={"width": 360, "height": 740}, locale="en-GB")
+        context.set_default_timeout(60_000)
         page = await context.new_page()
         await page.route(f"{REDIRECT}*", lambda route: route.fulfill(body="back at the portal"))
         faults: list[str] = []

@@ -30,7 +30,7 @@ from system import System, a_system
 pytestmark = pytest.mark.journey
 NIRMALA, FATHIMA, THEVAKI = "1000000001", "1000000002", "1000000003"
 DOCTOR, SELVI, AYESHA, DILANI = "2000000001", "3000000003", "3000000004", "3000000005"
-APART = ("esignet", "registry", "record")
+APART = ("esignet", "relying", "registry", "record")
 FETCH = """([url, body]) => fetch(url, {method: 'POST', body,
     headers: {'content-type': 'application/x-www-form-urlencoded'}}).then(async answer =>
     ({url: answer.url, status: answer.status, text: await answer.text()}))"""
@@ -38,7 +38,7 @@ FETCH = """([url, body]) => fetch(url, {method: 'POST', body,
 
 @pytest.fixture(scope="module")
 def in_pieces() -> Iterator[System]:
-    """Janani with eSignet, the registry and the record in processes of their own."""
+    """Janani with eSignet, the relying party, the registry and the record in processes of their own."""
     with a_system("--no-demo") as one:
         one.take_apart(*APART)
         yield one
@@ -226,6 +226,30 @@ async def test_while_esignet_is_away_she_is_registered_and_verified_later(pieces
     [dilani] = await women(pieces, "full_name", "Dilani Madushika Herath")
     assert dilani["identity_status"] == "VERIFIED"
     assert dilani["subject"]
+
+
+async def test_while_the_relying_party_is_away_each_way_says_so(pieces: System, desk: BrowserContext) -> None:
+    page = await new_form(pieces, desk)
+    await page.get_by_label("Husband's name").fill("Typed before")
+    pieces.cut_off("relying")
+    async with page.expect_popup() as opening:
+        await page.get_by_role("button", name="Verify with National ID").click()
+    await expect(page.get_by_text("Go on without it; her identity will be verified")).to_be_visible()
+    async with asyncio.timeout(60):
+        while not (await opening.value).is_closed():
+            await asyncio.sleep(0.05)
+    await shot(page, "away-5-relying-window")
+    await page.get_by_role("button", name="Verify on her own phone").click()
+    await expect(page).to_have_url(re.compile("note=identity-away"))
+    await expect(page.get_by_text("Go on without it; her identity will be verified")).to_be_visible()
+    await shot(page, "away-6-relying-phone")
+    await page.get_by_role("button", name="Read the QR code of her card").click()
+    await page.get_by_label("Text of the code").fill("ANY")
+    await page.get_by_role("button", name="Check the card").click()
+    await expect(page.get_by_role("alert")).to_contain_text("can’t be reached just now")
+    await shot(page, "away-7-relying-card")
+    await page.get_by_role("link", name="Back to the form").click()
+    await expect(page.get_by_label("Husband's name")).to_have_value("Typed before")
 
 
 async def test_while_the_registry_is_away_what_she_types_is_kept(pieces: System, desk: BrowserContext) -> None:

@@ -117,7 +117,7 @@ async def test_a_session_that_ran_out_loses_nothing_that_was_typed(system: Syste
 async def phone_of(browser: Browser, link: str, locale: str = "en-GB") -> Page:
     """Her phone with the link open."""
     context = await browser.new_context(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     phone = await context.new_page()
     await phone.goto(link)
     return phone

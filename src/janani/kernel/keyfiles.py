@@ -73,12 +73,10 @@ def described(path: Path, key: Any, certificates: Sequence[x509.Certificate], al
         raise BadKeyFile(f"{path}: this key can't sign {alg!r}; expected one of: {', '.join(known)}.")
     if certificates and _public(certificates[0].public_key()) != _public(key.public_key()):
         raise BadKeyFile(f"{path}: the certificate belongs to another key.")
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    bare = import_key(pem, "RSA" if len(known) > 1 else "EC")
+    kind = RSAKey if len(known) > 1 else ECKey
+    bare = kind(key, key)  # as it is: OpenSSL looked for factors when it was read, which takes long, and would again
     named = {"kid": kid or bare.thumbprint(), "use": "sig", "alg": alg or known[0]}
-    jwk = import_key(bare.as_dict(private=True) | named | _certified(certificates))
-    assert isinstance(jwk, RSAKey | ECKey)
-    return jwk
+    return kind(key, bare.as_dict(private=True) | named | _certified(certificates))
 
 
 def new_pem(name: str, now: datetime | None = None, *, curve: bool = False) -> bytes:

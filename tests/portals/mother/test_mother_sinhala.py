@@ -65,7 +65,7 @@ async def phone(care: Care) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         context = await browser.new_context(viewport=PHONE, locale="en-GB")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         yield await context.new_page()
         await browser.close()
 
