@@ -19,7 +19,7 @@ run: install assets ## start everything on this machine
 
 test: install-dev assets browser ## install what tests need, then run all of them
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/mypy && $(BIN)/lint-imports
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/capture
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/capture
 	@echo "Not run here, as it installs 330 MB of npm packages: make capture-plugin-test"
 
 lint: install-dev ## style, types and the direction of imports

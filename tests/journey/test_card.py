@@ -47,7 +47,8 @@ async def browser(dilanis: str, tmp_path: Path) -> AsyncIterator[Browser]:
     device, file = CAMERA
     seen = film(["", dilanis], tmp_path / "card.y4m")
     async with async_playwright() as playwright:
-        one = await playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, device, f"{file}{seen}"])
+        eyed = chromium(camera=True)
+        one = await playwright.chromium.launch(executable_path=eyed, args=[*ARGUMENTS, device, f"{file}{seen}"])
         yield one
         await one.close()
 
