@@ -146,7 +146,7 @@ class System:
         if self.process is None or self.process.poll() is not None:
             return 0 if self.process is None else self.process.returncode
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def destroy(self) -> None:
         """Stops everything, PostgreSQL too, however it stands."""
