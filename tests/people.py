@@ -1,7 +1,8 @@
 """Made-up women for load, latency and chaos: number n is always the same woman."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -10,10 +11,17 @@ from janani.clients.fhir import BackendToken
 from janani.kernel.ids import uid_of
 from janani.kernel.jose import signing_key
 from janani.programmes.sri_lanka import check_digit
+from janani.settings import Settings
 from system import System
 
+_SETTINGS = Settings()
 _PROGRAMME = programmes.load("anc_lk")
 _ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
+
+
+def today() -> date:
+    """The date where the registry and the portals are."""
+    return datetime.now(ZoneInfo(_SETTINGS.portals.time_zone)).date()
 
 
 def phn(number: int) -> str:
@@ -33,7 +41,7 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
     unit = "Tnl7qgZh7zL"
     key = f"{prefix}/{number}"
     born = date(1990, 1, 1) + timedelta(days=number)
-    last_period = date.today() - timedelta(days=100)
+    last_period = today() - timedelta(days=100)
     attributes = {
         "full_name": f"Test Person {number}",
         "birth_date": born.isoformat(),
@@ -52,7 +60,7 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
                 "program": _PROGRAMME.registry.program,
                 "orgUnit": unit,
                 "status": "ACTIVE",
-                "enrolledAt": (date.today() - timedelta(days=3)).isoformat(),
+                "enrolledAt": (today() - timedelta(days=3)).isoformat(),
                 "attributes": [{"attribute": roles[role], "value": value} for role, value in attributes.items()],
                 "events": [
                     {
@@ -60,7 +68,7 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
                         "programStage": stages["registration"],
                         "orgUnit": unit,
                         "status": "COMPLETED",
-                        "occurredAt": (date.today() - timedelta(days=3)).isoformat(),
+                        "occurredAt": (today() - timedelta(days=3)).isoformat(),
                         "dataValues": [{"dataElement": uid, "value": value} for uid, value in values.items()],
                     },
                     {
@@ -68,7 +76,7 @@ def person(number: int, *, prefix: str = "load") -> dict[str, Any]:
                         "programStage": stages["visit"],
                         "orgUnit": unit,
                         "status": "SCHEDULE",
-                        "scheduledAt": (date.today() + timedelta(days=25)).isoformat(),
+                        "scheduledAt": (today() + timedelta(days=25)).isoformat(),
                     },
                 ],
             }
@@ -104,7 +112,7 @@ def visited(number: int, *, prefix: str = "load") -> dict[str, Any]:
             "programStage": stages["visit"],
             "orgUnit": visit["orgUnit"],
             "status": "COMPLETED",
-            "occurredAt": (date.today() - timedelta(days=1)).isoformat(),
+            "occurredAt": (today() - timedelta(days=1)).isoformat(),
             "dataValues": _values(elements, seen),
         }
     )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -21,7 +21,7 @@ from janani.portals import sessions
 from janani.portals.app import create_app
 from janani.programmes.sri_lanka import second_phn
 from janani.settings import Settings
-from people import record_token
+from people import record_token, today
 from portals_walk import Browser, Page, Switch
 from system import System
 
@@ -61,7 +61,7 @@ class Care:
                 "birthDate": "1999-11-23",
             }
         )
-        period = (date.today() - timedelta(days=140)).isoformat()
+        period = (today() - timedelta(days=140)).isoformat()
         await self.observe(patient["id"], "8665-2", "Last period", valueDateTime=period)
         return patient
 
@@ -73,7 +73,7 @@ class Care:
                 "status": "final",
                 "code": {"coding": [{"system": "http://loinc.org", "code": code}], "text": text},
                 "subject": {"reference": f"Patient/{patient}"},
-                "effectiveDateTime": date.today().isoformat(),
+                "effectiveDateTime": today().isoformat(),
                 **value,
             }
         )

@@ -1,7 +1,7 @@
 """The story: midwife, doctor and mother, in a real browser, over every wire."""
 
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -19,6 +19,7 @@ from journey.walking import (
     verify,
     women,
 )
+from people import today
 from system import System
 
 pytestmark = pytest.mark.journey
@@ -71,7 +72,7 @@ async def record_visit(page: Page) -> None:
 
 
 async def plan_and_refer(page: Page) -> None:
-    await page.get_by_label("Plan it for").fill((date.today() + timedelta(days=28)).isoformat())
+    await page.get_by_label("Plan it for").fill((today() + timedelta(days=28)).isoformat())
     await page.get_by_role("button", name="Save the date").click()
     await expect(page.get_by_text("The next visit is planned.")).to_be_visible()
     await page.get_by_role("button", name="Refer her").click()
@@ -111,7 +112,7 @@ async def doctor_reads_and_adds(system: System, browser: Browser, phn: str) -> N
     await page.get_by_label("Medicine", exact=True).select_option(label="Methyldopa")
     await page.get_by_label("Dose and how often").fill("250 mg three times a day")
     await page.get_by_label("Note").fill("Review in two weeks with urine protein.")
-    await page.get_by_label("Follow-up appointment").fill((date.today() + timedelta(days=14)).isoformat())
+    await page.get_by_label("Follow-up appointment").fill((today() + timedelta(days=14)).isoformat())
     await shot(page, "doctor-3-adding")
     await page.get_by_role("button", name="Add to her record").click()
     await expect(page.get_by_text("Added. She sees it at once.")).to_be_visible()

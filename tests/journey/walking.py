@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from janani import programmes
+from people import today
 from system import System
 
 SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
@@ -98,7 +99,7 @@ async def verify(page: Page, national_id: str, *, withhold: tuple[str, ...] = ()
 
 async def fill_pregnancy(page: Page, weeks: int) -> None:
     """The clinical questions that must be answered."""
-    last_period = date.today() - timedelta(weeks=weeks)
+    last_period = today() - timedelta(weeks=weeks)
     await page.get_by_label("Last menstrual period (LMP)").fill(last_period.isoformat())
     await page.get_by_label("Gravida (G)").fill("2")
     await page.get_by_label("Parity (P)").fill("1")

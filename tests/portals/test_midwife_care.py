@@ -1,10 +1,11 @@
 """A woman in care: visits, planning, referral, the day's list, logging out."""
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from janani import programmes
+from people import today
 from portals.conftest import World
 from portals.test_midwife_identity import register
 from portals.test_midwife_registration import enrollments, new_form
@@ -67,7 +68,7 @@ async def test_a_rare_section_is_folded_until_something_is_in_it(world: World) -
 
 async def test_a_visit_of_tomorrow_is_refused_at_the_day(world: World) -> None:
     woman = await a_woman(world, "Visited Tomorrow")
-    tomorrow = (date.today() + timedelta(days=2)).isoformat()
+    tomorrow = (today() + timedelta(days=2)).isoformat()
     page = await record_visit(world, woman, "55", day=tomorrow)
     assert page.status == 422
     assert "today or earlier" in page.text
@@ -77,7 +78,7 @@ async def test_a_visit_of_tomorrow_is_refused_at_the_day(world: World) -> None:
 async def test_a_planned_visit_is_moved_and_becomes_the_visit(world: World) -> None:
     woman = await a_woman(world, "Planned Well")
     for days in (20, 3):
-        day = (date.today() + timedelta(days=days)).isoformat()
+        day = (today() + timedelta(days=days)).isoformat()
         woman = await world.browser.press(woman, "Save the date", day=day)
         assert "The next visit is planned." in woman.text
     [planned] = await visits_of(world, "Planned Well")
@@ -90,11 +91,11 @@ async def test_a_planned_visit_is_moved_and_becomes_the_visit(world: World) -> N
 
 async def test_a_planned_visit_that_somebody_recorded_meanwhile_stays_theirs(world: World) -> None:
     woman = await a_woman(world, "Seen By Two")
-    woman = await world.browser.press(woman, "Save the date", day=date.today().isoformat())
+    woman = await world.browser.press(woman, "Save the date", day=today().isoformat())
     mine = await world.browser.press(woman, "Record a visit")
     [planned] = await visits_of(world, "Seen By Two")
     weeks = [{"dataElement": world.roles["poa"], "value": "20"}]
-    await world.write_event(planned, status="COMPLETED", occurredAt=date.today().isoformat(), dataValues=weeks)
+    await world.write_event(planned, status="COMPLETED", occurredAt=today().isoformat(), dataValues=weeks)
     await world.browser.press(mine, "Save the visit", **{world.roles["weight"]: "60"})
     both = await visits_of(world, "Seen By Two")
     assert [event["status"] for event in both] == ["COMPLETED", "COMPLETED"]
@@ -102,16 +103,16 @@ async def test_a_planned_visit_that_somebody_recorded_meanwhile_stays_theirs(wor
 
 async def test_what_the_specialist_wrote_is_on_her_page_and_says_so(world: World) -> None:
     woman = await a_woman(world, "Seen At The Clinic")
-    woman = await world.browser.press(woman, "Save the date", day=date.today().isoformat())
+    woman = await world.browser.press(woman, "Save the date", day=today().isoformat())
     [planned] = await visits_of(world, "Seen At The Clinic")
-    stages, roles, today = world.programme.registry.stages, world.roles, date.today().isoformat()
+    stages, roles, now = world.programme.registry.stages, world.roles, today().isoformat()
     origin = world.programme.registry.elements["record_origin"]
     values = [{"dataElement": roles["weight"], "value": "61.5"}, {"dataElement": origin, "value": "Encounter/12"}]
     seen, ahead = (
         {**planned, "event": uid, "programStage": stages["specialist"]} for uid in ("SpecDone001", "SpecPlan001")
     )
-    await world.write_event(seen, status="COMPLETED", occurredAt=today, dataValues=values)
-    await world.write_event(ahead, status="SCHEDULE", scheduledAt=(date.today() + timedelta(days=9)).isoformat())
+    await world.write_event(seen, status="COMPLETED", occurredAt=now, dataValues=values)
+    await world.write_event(ahead, status="SCHEDULE", scheduledAt=(today() + timedelta(days=9)).isoformat())
     page = await world.browser.get(woman.path)
     assert "Specialist clinic from the specialist’s record" in page.text
     assert "61.5" in page.text
@@ -146,7 +147,7 @@ async def test_a_referral_reaches_the_registry(world: World) -> None:
     woman = await a_woman(world, "Referred Soon")
     form = await world.browser.press(woman, "Refer her")
     refused = await world.browser.press(form, "Send the referral")
-    given = {"day": date.today().isoformat()}
+    given = {"day": today().isoformat()}
     if refused.status == 422:
         given |= first_choices(refused)
     after = await world.browser.press(refused if refused.status == 422 else form, "Send the referral", **given)

@@ -1,9 +1,10 @@
 """Registering a mother, without scripts, over the real registry, eSignet, relying party and PHN authority."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
+from people import today
 from portals.conftest import World
 from portals_walk import FATHIMA, Page
 
@@ -15,7 +16,7 @@ async def new_form(world: World) -> Page:
 def answers(world: World, **more: str) -> dict[str, str]:
     """What must be answered, by role."""
     roles = world.roles
-    last_period = date.today() - timedelta(weeks=20)
+    last_period = today() - timedelta(weeks=20)
     metadata: dict[str, str] = {
         "full_name": "Sujatha Ranasinghe",
         "birth_date": "1994-02-03",

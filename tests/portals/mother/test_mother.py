@@ -1,9 +1,10 @@
 """The mother's portal over the real wires: her own record, in her words, and nobody else's by any address."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
+from people import today
 from portals_care import AYESHA, DOCTOR, SELVI, Browser, Care, page_path
 
 
@@ -24,7 +25,7 @@ async def test_she_sees_her_weeks_and_what_the_doctor_added_at_once(
     care: Care, selvi: Browser, known: dict[str, str]
 ) -> None:
     doctor = await care.someone(DOCTOR, "doctor")
-    on = (date.today() + timedelta(days=14)).isoformat()
+    on = (today() + timedelta(days=14)).isoformat()
     page = await doctor.get(page_path(known))
     await doctor.press(
         page, "Add to her record", haemoglobin="10.5", medicine="iron-folate", dose="one a day", follow_up=on
