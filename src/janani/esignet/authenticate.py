@@ -15,6 +15,7 @@ from janani.esignet.otp import Verdict, judge, lock_end, no_more
 from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES
+from janani.kernel.http import Sent
 
 
 class Challenge(Struct, rename="camel", forbid_unknown_fields=True):
@@ -106,7 +107,7 @@ async def _authenticate(request: Http, idp: Provider, version: int) -> Response[
         await _count_try(idp, row, number)
         raise Refused("invalid_transaction")
     answer = {"transactionId": row["id"]} | ({"consentAction": action} if version > 1 else {})
-    return Response(success(answer, now), media_type="application/json")
+    return Sent(success(answer, now))
 
 
 async def _check_code(idp: Provider, row: Row, number: str, code: str, source: bytes) -> None:

@@ -21,6 +21,7 @@ from janani.esignet.envelope import Fault, success
 from janani.esignet.incoming import Http, read
 from janani.esignet.problems import Refused, Unauthorised
 from janani.esignet.provider import SQL, Idp, Provider
+from janani.kernel.http import Sent
 from janani.kernel.postgres import json_of
 
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
@@ -291,7 +292,7 @@ def _refuse_later_members(request: Http, client: Registration) -> None:
 
 def _answer(idp: Provider, client_id: str, status: str) -> Response[bytes]:
     body = success({"clientId": client_id, "status": status}, idp.now())
-    return Response(body, media_type="application/json")
+    return Sent(body)
 
 
 def lifetime(additional_config: str | None) -> int | None:

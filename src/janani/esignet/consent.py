@@ -14,6 +14,7 @@ from janani.esignet.people import claims_of
 from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.kernel import ids
+from janani.kernel.http import Sent
 from janani.kernel.postgres import json_of
 
 CODE_SECONDS = 300
@@ -143,7 +144,7 @@ async def auth_code(request: Http, idp: Idp) -> Response[bytes]:
         "code": code,
         "redirectUri": asked["redirectUri"],
     }
-    return Response(success(answer, idp.now()), media_type="application/json")
+    return Sent(success(answer, idp.now()))
 
 
 class Agreed(NamedTuple):
@@ -191,4 +192,4 @@ async def claim_details(request: Http, idp: Idp) -> Response[bytes]:
         "profileUpdateRequired": False,
         "claimStatus": [{"claim": claim, "verified": False, "available": claim in known} for claim in requested],
     }
-    return Response(success(answer, idp.now()), media_type="application/json")
+    return Sent(success(answer, idp.now()))

@@ -15,6 +15,7 @@ from janani.esignet.problems import Refused
 from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import CHANNELS, FACTOR_OF_ACR
 from janani.kernel import ids
+from janani.kernel.http import Sent
 from janani.settings import Esignet
 
 RESEND_SECONDS = 60
@@ -161,4 +162,4 @@ async def _start(
     )
     if number is None:
         raise Refused("invalid_request", reason="nonce used before")
-    return Response(success(msgspec.Raw(body), now), media_type="application/json")
+    return Sent(success(msgspec.Raw(body), now))

@@ -28,6 +28,7 @@ from janani.esignet.incoming import Http, read
 from janani.esignet.people_file import save_aliases
 from janani.esignet.problems import Refused, Unauthorised
 from janani.esignet.provider import SQL, Idp, Provider
+from janani.kernel.http import Sent
 from janani.kernel.postgres import json_of
 from janani.kernel.secrets import MissingSecret, secret
 
@@ -125,4 +126,4 @@ async def _save_aliases(idp: Provider, connection: asyncpg.Connection, number: s
 
 
 def _answer(idp: Provider, response: Any) -> Response[bytes]:
-    return Response(success(response, idp.now()), media_type="application/json")
+    return Sent(success(response, idp.now()))

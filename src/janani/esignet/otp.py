@@ -22,6 +22,7 @@ from janani.esignet.problems import Refused
 from janani.esignet.provider import CODES, SQL, Idp, Provider, Row
 from janani.esignet.vocabulary import CHANNELS
 from janani.kernel import i18n
+from janani.kernel.http import Sent
 from janani.kernel.i18n import _
 
 SANDBOX_DIGIT = "1"  # a code of ones, in the sandbox only
@@ -100,7 +101,7 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
         "maskedEmail": masked_email(addresses["email"]) if "email" in reached else None,
         "maskedMobile": masked_phone(addresses["phone"]) if "phone" in reached else None,
     }
-    return Response(success(answer, idp.now()), media_type="application/json")
+    return Sent(success(answer, idp.now()))
 
 
 async def no_more(idp: Provider, number: str) -> Refused:

@@ -19,6 +19,7 @@ from janani.esignet.people import claims_of, pairwise_subject
 from janani.esignet.problems import TokenRefused
 from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ENCRYPTION
+from janani.kernel.http import Sent
 from janani.kernel.jose import sign
 
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
@@ -39,7 +40,7 @@ def pkce_holds(challenge: str | None, verifier: str | None) -> bool:
 
 
 @post(["/v1/esignet/oauth/v2/token", "/v1/esignet/oauth/token"], status_code=200)
-async def token(request: Http, idp: Idp) -> Response[dict[str, Any]]:
+async def token(request: Http, idp: Idp) -> Response[bytes]:
     """Redeems a code. A refused call does not spend it; of two good ones at once, one gets tokens."""
     form = await read_form(request)
     if form.get("grant_type") != "authorization_code":
@@ -67,7 +68,7 @@ async def token(request: Http, idp: Idp) -> Response[dict[str, Any]]:
         raise used_before()
     if not done["redeemed"]:
         raise TokenRefused("invalid_grant", reason="redeemed meanwhile", old="invalid_transaction")
-    return Response(answer, headers=NO_STORE)
+    return Sent(msgspec.json.encode(answer), headers=NO_STORE)
 
 
 async def _waiting(request: Http, idp: Provider, form: dict[str, str]) -> Row:

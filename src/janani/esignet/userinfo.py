@@ -11,6 +11,7 @@ from janani.esignet.incoming import Http
 from janani.esignet.problems import UserinfoRefused
 from janani.esignet.provider import STEPS, Idp, Provider, Row
 from janani.esignet.tokens import NO_STORE
+from janani.kernel.http import Sent
 
 
 @get("/v1/esignet/oidc/userinfo")
@@ -39,7 +40,7 @@ async def userinfo(request: Http, idp: Idp) -> Response[bytes]:
     if found["jkt"] is not None:  # the others are noted with the look-up
         of = {"transaction": found["transaction_number"], "client": found["client_id"], "person": found["person_id"]}
         await idp.note("userinfo_given", "ok", **of)
-    return Response(found["userinfo"].encode(), media_type="application/jwt", headers=NO_STORE)
+    return Sent(found["userinfo"].encode(), media_type="application/jwt", headers=NO_STORE)
 
 
 async def _check_key(request: Http, idp: Provider, found: Row, access_token: str) -> None:

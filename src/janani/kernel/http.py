@@ -19,6 +19,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from janani import __version__
 from janani.kernel import trace
@@ -156,6 +157,40 @@ def _span(
     }
     parent_id, name = parent.span_id if parent else "", f"{method} {route}".rstrip()
     return trace.Span(part, name, here, parent_id, trace.SERVER, began, trace.now(), about, status >= 500)
+
+
+class Sent(Response[bytes]):
+    """An answer whose bytes are there already.
+
+    Litestar's own makes three dictionaries and two lists of headers for each, a twelfth of what a small request takes.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        media_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        status_code: int = 200,
+    ) -> None:
+        self.content, self.media_type, self.status_code = body, media_type, status_code
+        self.headers, self.cookies = dict(headers or {}), []
+        self.background, self.encoding, self.response_type_encoders = None, "utf-8", {}
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """The two messages of ASGI, as they are sent."""
+        headers = [(b"content-type", str(self.media_type).encode()), (b"content-length", b"%d" % len(self.content))]
+        headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+
+        status = self.status_code or 200
+        start = HTTPResponseStartEvent(type="http.response.start", status=status, headers=headers)
+        body = HTTPResponseBodyEvent(type="http.response.body", body=self.content, more_body=False)
+
+        async def sent(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(start)
+            await send(body)
+
+        return sent
 
 
 def from_another_site(request: Request[Any, Any, Any]) -> bool:

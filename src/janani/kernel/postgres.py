@@ -49,6 +49,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
     def get_reset_query(self) -> str:
         return ""
 
+    async def reset(self, *, timeout: float | None = None) -> None:
+        if self._top_xact is not None or self._protocol.is_in_transaction() or self._listeners or self._log_listeners:
+            await super().reset(timeout=timeout)
+
 
 class _Pool(asyncpg.Pool):  # type: ignore[misc]
     """A pool that takes a connection back on the spot where nothing has to be waited for.
