@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 from litestar import Litestar, Request, Response, get
-from litestar.datastructures import State
 from litestar.di import Provide
 
 from janani import programmes
@@ -122,23 +121,22 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
     def problem(_: Request[Any, Any, Any], error: EsignetProblem) -> Response[Any]:
         return render(error, clock(), old=old)
 
-    return application(
+    def provide_idp() -> Provider:
+        provider: Provider = app.state.idp
+        return provider
+
+    app = application(
         "esignet",
         [*HANDLERS, *(() if old else MAIN_HANDLERS), *(SANDBOX_HANDLERS if settings.sandbox else ()), assets()],
         render_error=lambda request, status, code, text: render_unforeseen(request, status, code, text, clock()),
         exception_handlers={EsignetProblem: problem},
         after_exception=[note_refusal],
         lifespan=[running],
-        dependencies={"idp": Provide(provide_idp)},
+        dependencies={"idp": Provide(provide_idp, sync_to_thread=False)},
         request_max_body_size=1024 * 1024,
         described=described.table(old=old),
     )
-
-
-async def provide_idp(state: State) -> Provider:
-    """The provider, for handlers that ask for it."""
-    provider: Provider = state.idp
-    return provider
+    return app
 
 
 async def _sweep(idp: Provider) -> None:
