@@ -13,7 +13,7 @@ from janani.kernel import i18n
 from journey.browser import chromium
 
 pytestmark = pytest.mark.journey
-SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
+SHOTS = os.environ.get("SCREENSHOTS", "")
 ASKED = {
     "client_id": "anc-portal",
     "redirect_uri": REDIRECT,

@@ -17,7 +17,7 @@ from journey.browser import chromium
 
 pytestmark = pytest.mark.journey
 CLAIMS = '{"userinfo":{"name":{"essential":true},"phone_number":null,"address":null}}'
-SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
+SHOTS = os.environ.get("SCREENSHOTS", "")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ _WHOLE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 def chromium(*, camera: bool = False) -> str | None:
     """The path of a Chromium on this machine; with `camera` of one that has one."""
     names = _WHOLE if camera else (_SHELL, *_WHOLE)
-    return os.environ.get("JANANI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def _install(*packages: str) -> None:
@@ -27,7 +27,7 @@ def _install(*packages: str) -> None:
 
 
 def main() -> int:
-    if not os.environ.get("JANANI_CHROMIUM") and os.geteuid() == 0 and shutil.which("apt-get"):
+    if not os.environ.get("CHROMIUM") and os.geteuid() == 0 and shutil.which("apt-get"):
         if shutil.which(_SHELL) is None:
             _install(_SHELL, *([] if chromium(camera=True) else ["chromium"]))
         if chromium(camera=True) is None:  # a Debian that knows no such shell
@@ -35,7 +35,7 @@ def main() -> int:
     if chromium(camera=True) is None:
         print(
             "The journey tests need Chromium. Install it (Debian: `apt-get install chromium chromium-headless-shell`) "
-            "or say where it is: JANANI_CHROMIUM=/path/to/chromium make test",
+            "or say where it is: CHROMIUM=/path/to/chromium make test",
             file=sys.stderr,
         )
         return 1

@@ -15,7 +15,7 @@ from janani import programmes
 from people import today
 from system import System
 
-SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
+SHOTS = os.environ.get("SCREENSHOTS", "")
 MIDWIFE = "1000000001"
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 780}
 ARGUMENTS = [
@@ -25,7 +25,7 @@ ARGUMENTS = [
 
 
 async def shot(page: Page, name: str) -> None:
-    """Looks that the page fits, on a desk and on a phone; pictures of it, where JANANI_SCREENSHOTS names a folder."""
+    """Looks that the page fits, on a desk and on a phone; pictures of it, where SCREENSHOTS names a folder."""
     before = page.viewport_size
     for kind, size in (("desk", DESKTOP), ("phone", PHONE)):
         await page.set_viewport_size(size)

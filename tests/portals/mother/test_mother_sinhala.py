@@ -14,7 +14,7 @@ from journey.walking import ARGUMENTS, PHONE
 from portals_care import Browser, Care
 
 MALINI = "3000000002"
-SHOTS = os.environ.get("JANANI_SCREENSHOTS", "")
+SHOTS = os.environ.get("SCREENSHOTS", "")
 _say = i18n.catalogue("si").gettext
 _ENGLISH_WORD = re.compile(r"[A-Za-z]{4,}")
 
