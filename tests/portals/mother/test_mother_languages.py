@@ -1,4 +1,4 @@
-"""The mother's pages in Sinhala: chosen once, kept on every page, at sign-in too; nothing of it left in English."""
+"""The mother's pages in Sinhala and Tamil: chosen once, kept on every page, at sign-in too; nothing left in English."""
 
 import os
 import re
@@ -13,9 +13,8 @@ from journey.browser import chromium
 from journey.walking import ARGUMENTS, PHONE
 from portals_care import Browser, Care
 
-MALINI = "3000000002"
+MOTHERS = {"si": ("3000000002", "Malini Jayawardena"), "ta": ("3000000005", "Dilani Herath")}
 SHOTS = os.environ.get("SCREENSHOTS", "")
-_say = i18n.catalogue("si").gettext
 _ENGLISH_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
@@ -50,10 +49,16 @@ async def test_a_choice_of_language_leads_to_this_site_only(care: Care, path: st
     assert re.match(r"/[^/\\]", answer.headers.get("location", "/x"))
 
 
+@pytest.fixture(params=MOTHERS)
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-async def phone(care: Care) -> AsyncIterator[Page]:
+async def phone(care: Care, language: str) -> AsyncIterator[Page]:
     """A phone with a mother's record behind it."""
-    her = await care.woman("Malini Jayawardena", national_id=MALINI)
+    number, name = MOTHERS[language]
+    her = await care.woman(name, national_id=number)
     pressure = [("8480-6", 118), ("8462-4", 76)]
     parts = [
         {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "valueQuantity": {"value": value}}
@@ -70,32 +75,33 @@ async def phone(care: Care) -> AsyncIterator[Page]:
         await browser.close()
 
 
-async def shot(page: Page, name: str) -> None:
+async def shot(page: Page, language: str, name: str) -> None:
     await page.wait_for_load_state()
-    assert await page.locator("html").get_attribute("lang") == "si", name
+    assert await page.locator("html").get_attribute("lang") == language, name
     assert await page.locator("html").evaluate("html => html.scrollWidth <= innerWidth"), name
     if SHOTS:
-        await page.screenshot(path=f"{SHOTS}/mother-si-{name}.png", full_page=True)
+        await page.screenshot(path=f"{SHOTS}/mother-{language}-{name}.png", full_page=True)
 
 
 @pytest.mark.journey
-async def test_a_mother_reads_her_record_in_sinhala(care: Care, phone: Page) -> None:
+async def test_a_mother_reads_her_record_in_her_language(care: Care, phone: Page, language: str) -> None:
+    (number, name), say = MOTHERS[language], i18n.catalogue(language).gettext
     await phone.goto(care.system.url("portals") + "/mother")
-    await phone.get_by_role("link", name=i18n.NAMES["si"]).click()
-    await expect(phone.get_by_role("heading", level=1)).to_have_text(_say("My pregnancy record"))
-    await shot(phone, "1-welcome")
-    await phone.get_by_role("button", name=_say("Log in with your national ID")).click()
-    await phone.locator("#individual-id").fill(MALINI)
-    await shot(phone, "2-number")
-    await phone.get_by_role("button", name=_say("Continue")).click()
-    await phone.get_by_role("button", name=_say("Send the code")).click()
+    await phone.get_by_role("link", name=i18n.NAMES[language]).click()
+    await expect(phone.get_by_role("heading", level=1)).to_have_text(say("My pregnancy record"))
+    await shot(phone, language, "1-welcome")
+    await phone.get_by_role("button", name=say("Log in with your national ID")).click()
+    await phone.locator("#individual-id").fill(number)
+    await shot(phone, language, "2-number")
+    await phone.get_by_role("button", name=say("Continue")).click()
+    await phone.get_by_role("button", name=say("Send the code")).click()
     await phone.locator("#code").fill("111111")
-    await phone.get_by_role("button", name=_say("Confirm the code")).click()
-    await phone.get_by_role("button", name=_say("Share and continue")).click()
-    await expect(phone.get_by_text(_say("Your next appointment"))).to_be_visible()
-    await expect(phone.get_by_text(_say("Blood pressure"), exact=True)).to_be_visible()
-    await shot(phone, "3-record")
-    words = re.sub("Malini Jayawardena|mmHg|[A-Z0-9]{12,}", "", await phone.locator("main").inner_text())
+    await phone.get_by_role("button", name=say("Confirm the code")).click()
+    await phone.get_by_role("button", name=say("Share and continue")).click()
+    await expect(phone.get_by_text(say("Your next appointment"))).to_be_visible()
+    await expect(phone.get_by_text(say("Blood pressure"), exact=True)).to_be_visible()
+    await shot(phone, language, "3-record")
+    words = re.sub(f"{name}|mmHg|[A-Z0-9]{{12,}}", "", await phone.locator("main").inner_text())
     assert _ENGLISH_WORD.findall(words) == []
-    await phone.get_by_role("button", name=_say("Log out")).click()
-    await shot(phone, "4-gone")
+    await phone.get_by_role("button", name=say("Log out")).click()
+    await shot(phone, language, "4-gone")
