@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from janani.esignet.problems import TokenRefused
 from janani.esignet.vocabulary import ASSERTION_ALGORITHMS
-from janani.kernel.jose import verify
+from janani.kernel.jose import verified
 
 LEEWAY_SECONDS = 5
 
@@ -34,11 +34,12 @@ def checked(
     That its `jti` has not been used is the caller's to check. Raises TokenRefused `invalid_client`.
     """
     try:
-        header = jws.extract_compact(assertion.encode()).headers()
+        found = jws.extract_compact(assertion.encode())
+        header = found.headers()
         if not _fits(header, jwk, algorithms):
             raise TokenRefused("invalid_client", reason="header", old="invalid_assertion")
         key = _imported(tuple((name, jwk[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk))
-        claims = verify(assertion, key, algorithms=[header["alg"]])
+        claims = verified(found, key, header["alg"])
     except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError) as error:
         raise TokenRefused("invalid_client", reason="unreadable or badly signed", old="invalid_assertion") from error
     if not _holds(claims, client_id, audiences, now.timestamp()):

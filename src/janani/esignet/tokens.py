@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -98,6 +99,7 @@ def issue(
 ) -> tuple[str, dict[str, Any], str]:
     """The access token, the answer of the token endpoint, and the signed (or encrypted) userinfo for later."""
     client_id, seconds = row["client_id"], row["lifetime_seconds"]
+    signed = partial(sign, key=idp.key, alg=idp.options.signing_algorithm)  # one key for all, also in a rotation
     subject = pairwise_subject(idp.pairwise_key, row["relying_party_id"], row["individual_id"])
     issued = int(now.timestamp())
     base = {"iss": idp.token_issuer, "sub": subject, "aud": client_id, "iat": issued, "exp": issued + seconds}
@@ -105,12 +107,11 @@ def issue(
     # The code's number makes tokens of one second differ.
     unique = {"azp": client_id, "client_id": client_id, "jti": sha3(row["code_hash"])}
     bound = {"cnf": {"jkt": jkt}} if jkt else {}
-    access_token = _signed(idp, base | unique | scope | bound)
-    id_token = _signed(
-        idp,
+    access_token = signed(base | unique | scope | bound)
+    id_token = signed(
         base
         | {"auth_time": int(row["authenticated_at"].timestamp()), "acr": row["acr"], "at_hash": at_hash(access_token)}
-        | ({"nonce": asked["nonce"]} if asked.get("nonce") else {}),
+        | ({"nonce": asked["nonce"]} if asked.get("nonce") else {})
     )
     claims = claims_of(
         msgspec.json.decode(row["identity"]),
@@ -119,16 +120,12 @@ def issue(
         (asked.get("claims") or {}).get("userinfo") or {},
         (asked.get("claimsLocales") or "").split(),
     )
-    userinfo = _signed(idp, claims | {"sub": subject, "iss": idp.token_issuer, "aud": client_id})
+    userinfo = signed(claims | {"sub": subject, "iss": idp.token_issuer, "aud": client_id})
     if _config(row).get("userinfo_response_type") == "JWE":
         userinfo = _encrypted(userinfo, row["encryption_key"])
     kind = "DPoP" if jkt else "Bearer"
     answer = {"id_token": id_token, "token_type": kind, "access_token": access_token, "expires_in": seconds}
     return access_token, answer, userinfo
-
-
-def _signed(idp: Provider, claims: dict[str, Any]) -> str:
-    return sign(claims, idp.key, alg=idp.options.signing_algorithm)
 
 
 def _encrypted(signed: str, encryption_key: str | None) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 from joserfc import jws, jwt
+from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from janani.kernel.keyfiles import ASYMMETRIC, BadKeyFile, new_pem, read_key
 from janani.kernel.secrets import MissingSecret, write_private
 
-__all__ = ["ASYMMETRIC", "algorithm_of", "jwks", "sign", "signing_key", "verify"]
+__all__ = ["ASYMMETRIC", "algorithm_of", "jwks", "sign", "signing_key", "verified", "verify"]
 
 
 def signing_key(path: Path, *, create: bool) -> RSAKey:
@@ -75,6 +76,17 @@ class _Roomy(jws.JWSRegistry):
     def __init__(self, algorithms: list[str], largest: int) -> None:
         super().__init__(algorithms=algorithms)
         self.max_payload_length = largest
+
+
+def verified(found: jws.CompactSignature, key: RSAKey | ECKey, alg: str) -> dict[str, Any]:
+    """The claims of a JWS that was taken apart (`joserfc.jws.extract_compact`), its signature by `alg` verified.
+
+    Which algorithm its header may name is the caller's to check first, and so are the claims. Raises JoseError, or
+    msgspec.DecodeError when the claims are no JSON object.
+    """
+    if not jws.validate_compact(found, key, registry=_of(alg)):
+        raise BadSignatureError
+    return msgspec.json.decode(found.payload or b"", type=dict[str, Any])
 
 
 def verify(
