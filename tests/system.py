@@ -80,8 +80,7 @@ class System:
             settings[f"JANANI_{part.upper()}__PORT"] = str(port)
             settings[f"JANANI_{part.upper()}__URL"] = self.url(part)
             settings[f"JANANI_{part.upper()}__HERE"] = str(part not in self.apart).lower()
-        hosts = ["https://*", self.url("relying"), self.url("phn")]
-        return os.environ | settings | {"JANANI_REGISTRY__ROUTE_HOSTS": ",".join(hosts)}
+        return os.environ | settings
 
     def start(self, *, timeout: float = 240) -> float:
         """Starts it and waits until it says it is ready; the seconds that took."""

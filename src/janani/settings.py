@@ -113,9 +113,10 @@ class Registry(Part, frozen=True):
     client_id: Annotated[str, _says("Its client id at eSignet (oidc.provider.esignet.client_id).")] = "janani-registry"
     mapping_claim: Annotated[str, _says("Claim matched with a user's openId.")] = "email"
     session_seconds: Annotated[int, _says("How long an idle login lasts (s).")] = 3600
-    route_hosts: Annotated[list[str], _says("Hosts that Routes may call (route.remote_servers_allowed).")] = field(
-        default_factory=lambda: ["https://*", "http://localhost:8090", "http://localhost:8091"]
-    )
+    route_hosts: Annotated[
+        list[str],
+        _says("Hosts that Routes may call besides `relying.url` and `phn.url` (route.remote_servers_allowed)."),
+    ] = field(default_factory=lambda: ["https://*"])
     time_zone: Annotated[str, _says("Zone of its times without offset (serverTimeZoneId).")] = "Asia/Colombo"
     feed_days: Annotated[int, _says("How long its change feed keeps changes (days); older readers read all anew.")] = 30
 

@@ -1,8 +1,9 @@
 import pytest
 
 from janani.registry.problems import Refusal
-from janani.registry.routes import host_allowed, target
+from janani.registry.routes import allowed_hosts, host_allowed, target
 from janani.registry.sealing import Sealer
+from janani.settings import Phn, Registry, Relying, Settings
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,15 @@ from janani.registry.sealing import Sealer
 )
 def test_only_allowed_hosts_are_called(url: str, allowed: bool) -> None:
     assert host_allowed(url, ["https://*", "http://localhost:8090"]) is allowed
+
+
+def test_this_installations_relying_party_and_phn_service_may_be_called_wherever_they_are() -> None:
+    settings = Settings(
+        relying=Relying(url="http://localhost:9090/behind"),
+        phn=Phn(url="https://phn.example"),
+        registry=Registry(route_hosts=[]),
+    )
+    assert allowed_hosts(settings) == ["http://localhost:9090", "https://phn.example"]
 
 
 def test_a_path_after_run_needs_a_route_that_ends_in_two_stars() -> None:

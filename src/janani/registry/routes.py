@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from janani.registry.access import state_of, user_of
 from janani.registry.problems import Refusal
 from janani.registry.users import User
+from janani.settings import Settings
 
 _Request = Request[Any, Any, Any]
 Json = dict[str, Any]
@@ -51,7 +52,7 @@ async def run(request: _Request, route_id: FromPath[str], sub_path: FromPath[str
         raise Refusal(404, f"Route with id {route_id} could not be found.")
     if not may_run(user, found):
         raise Refusal(403, "You don't have the required authority to run this Route.")
-    if not host_allowed(found["url"], state.settings.registry.route_hosts):
+    if not host_allowed(found["url"], allowed_hosts(state.settings)):
         raise Refusal(503, "The Route's host is not among the allowed ones (route_hosts).")
     url = target(found["url"], sub_path.lstrip("/"))
     headers, extra = upstream_headers(request, found, state.routes.opened(found), user)
@@ -109,6 +110,12 @@ def may_run(user: User, found: Json) -> bool:
     """Whether `user` has any of the Route's authorities, or it names none and is shared with them (as from 2.42.5)."""
     needed = found.get("authorities") or []
     return any(user.has(each) for each in needed) if needed else user.granted(found, 2, "r")
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """Hosts that Routes may call: those set, and those of the parts that the bootstrap makes Routes to."""
+    own = (urlsplit(url) for url in (settings.relying.url, settings.phn.url))
+    return [*settings.registry.route_hosts, *(f"{one.scheme}://{one.netloc}" for one in own)]
 
 
 def host_allowed(url: str, patterns: list[str]) -> bool:

@@ -170,7 +170,7 @@ async def _prepared(package: Json, snapshot: Snapshot, state: State) -> Json:
     changed: Json = {}
     if "routes" in package:
         for one in package["routes"]:
-            routes.check(one, state.settings.registry.route_hosts)
+            routes.check(one, routes.allowed_hosts(state.settings))
         changed["routes"] = [state.routes.sealed(one, snapshot.get("routes", one["id"])) for one in package["routes"]]
     if "oAuth2Clients" in package:
         changed["oAuth2Clients"] = [
