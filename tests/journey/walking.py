@@ -122,6 +122,7 @@ async def new_form(system: System, context: BrowserContext, national_id: str = M
     page = await midwife_page(system, context, national_id)
     await page.get_by_role("button", name="New registration").click()
     await page.get_by_role("heading", name="New registration").wait_for()
+    await page.wait_for_load_state()  # its script opens the window
     return page
 
 
