@@ -14,14 +14,14 @@ from janani.programmes.sri_lanka import check_digit
 from janani.settings import Settings
 from system import System
 
-_SETTINGS = Settings()
+_ZONE = ZoneInfo(Settings().portals.time_zone)
 _PROGRAMME = programmes.load("anc_lk")
 _ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
 
 
 def today() -> date:
     """The date where the registry and the portals are."""
-    return datetime.now(ZoneInfo(_SETTINGS.portals.time_zone)).date()
+    return datetime.now(_ZONE).date()
 
 
 def phn(number: int) -> str:

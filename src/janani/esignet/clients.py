@@ -291,8 +291,7 @@ def _refuse_later_members(request: Http, client: Registration) -> None:
 
 
 def _answer(idp: Provider, client_id: str, status: str) -> Response[bytes]:
-    body = success({"clientId": client_id, "status": status}, idp.now())
-    return Sent(body)
+    return Sent(success({"clientId": client_id, "status": status}, idp.now()))
 
 
 def lifetime(additional_config: str | None) -> int | None:
