@@ -169,7 +169,7 @@ class Bench:
         acknowledged = time.perf_counter()
         query = {"identifier": f"{self._phn}|{phn(number)}", "_summary": "count"}
         while True:
-            await asyncio.sleep(0.01 + random.random() * 0.005)
+            await asyncio.sleep(max(0.01, (time.perf_counter() - acknowledged) / 20) + random.random() * 0.005)
             asked = time.perf_counter()
             found = await self._ask("Patient", query)
             self.polls.append((time.perf_counter() - asked) * 1000)

@@ -1,13 +1,14 @@
--- Named statements of the tracker. Batches travel as one JSON parameter and become rows with json_to_recordset.
+-- Named statements of the tracker. Batches travel as one JSON parameter and become rows with json_to_recordset, of
+-- which the planner expects a hundred: ids are looked up a row (a sub-select), so that it never reads a whole table.
 
 -- name: lock_people(people, enrollments, events)
 -- Whoever writes about a person takes her row first, in one order for all, so that writers take turns and never
--- wait for each other in a circle.
+-- wait for each other in a circle. Three ways to find her, each by an index of its own: `or` would read everybody.
 select id from tracked_entity
- where uid = any(:people::text[])
-    or id in (select tracked_entity from enrollment where uid = any(:enrollments::text[]))
-    or id in (select n.tracked_entity from event e join enrollment n on n.id = e.enrollment
-               where e.uid = any(:events::text[]))
+ where id in (select id from tracked_entity where uid = any(:people::text[])
+              union select tracked_entity from enrollment where uid = any(:enrollments::text[])
+              union select n.tracked_entity from event e join enrollment n on n.id = e.enrollment
+                     where e.uid = any(:events::text[]))
  order by id for update;
 
 -- name: known_entities(ids)
@@ -34,8 +35,9 @@ select e.uid, n.uid as enrollment, t.uid as tracked_entity, e.program, e.program
   from event e
   left join enrollment n on n.id = e.enrollment
   left join tracked_entity t on t.id = n.tracked_entity
- where e.enrollment in (select id from enrollment where tracked_entity = any(:ids::bigint[]))
-    or (e.enrollment is null and e.uid = any(:events::text[]));
+ where e.id in (select id from event
+                 where enrollment in (select id from enrollment where tracked_entity = any(:ids::bigint[]))
+                union select id from event where enrollment is null and uid = any(:events::text[]));
 
 -- name: known_owners(ids)
 select t.uid as tracked_entity, o.program, o.org_unit
@@ -43,12 +45,15 @@ select t.uid as tracked_entity, o.program, o.org_unit
  where o.tracked_entity = any(:ids::bigint[]);
 
 -- name: known_unique_values(pairs)
--- Whose the unique values are that the bundle brings.
-select v.attribute, v.unique_within, v.value, t.uid as tracked_entity
+-- Whose the unique values are that the bundle brings. Looked up one by one (offset 0), in the index of values.
+select v.attribute, v.unique_within, v.value, v.uid as tracked_entity
   from json_to_recordset(:pairs::json) as x(attribute text, value text)
-  join attribute_value v on v.attribute = x.attribute and md5(v.value) = md5(x.value) and v.value = x.value
-   and v.unique_within is not null
-  join tracked_entity t on t.id = v.tracked_entity;
+ cross join lateral (
+   select a.attribute, a.unique_within, a.value, (select uid from tracked_entity where id = a.tracked_entity) as uid
+     from attribute_value a
+    where a.attribute = x.attribute and lower(left(a.value, 200)) = lower(left(x.value, 200)) and a.value = x.value
+      and a.unique_within is not null
+   offset 0) v;
 
 -- name: known_reservations(pairs, now)
 select r.attribute, r.value from reserved_value r
@@ -87,10 +92,10 @@ delete from attribute_value v
 
 -- name: save_values(now, rows)!
 insert into attribute_value (tracked_entity, attribute, value, unique_within, stored_by, created_at, updated_at)
-select t.id, x.attribute, x.value, x.unique_within, x.stored_by, :now::timestamptz, :now::timestamptz
+select (select id from tracked_entity where uid = x.tracked_entity), x.attribute, x.value, x.unique_within, x.stored_by,
+  :now::timestamptz, :now::timestamptz
   from json_to_recordset(:rows::json) as x(tracked_entity text, attribute text, value text, unique_within text,
     stored_by text)
-  join tracked_entity t on t.uid = x.tracked_entity
 on conflict (tracked_entity, attribute) do update
    set value = excluded.value, unique_within = excluded.unique_within, stored_by = excluded.stored_by,
        updated_at = excluded.updated_at;
@@ -99,13 +104,12 @@ on conflict (tracked_entity, attribute) do update
 insert into enrollment (uid, tracked_entity, program, org_unit, status, enrolled_at, occurred_at, completed_at,
   completed_by, follow_up, geometry, stored_by, created_at, updated_at, created_at_client, updated_at_client,
   created_by, updated_by)
-select x.uid, t.id, x.program, x.org_unit, x.status, x.enrolled_at, x.occurred_at, x.completed_at,
-  x.completed_by, x.follow_up, x.geometry, x.stored_by, :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client,
-  :by::jsonb, :by::jsonb
+select x.uid, (select id from tracked_entity where uid = x.tracked_entity), x.program, x.org_unit, x.status,
+  x.enrolled_at, x.occurred_at, x.completed_at, x.completed_by, x.follow_up, x.geometry, x.stored_by,
+  :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client, :by::jsonb, :by::jsonb
   from json_to_recordset(:rows::json) as x(uid text, tracked_entity text, program text, org_unit text, status text,
     enrolled_at timestamptz, occurred_at timestamptz, completed_at timestamptz, completed_by text, follow_up boolean,
-    geometry jsonb, stored_by text, created_at_client timestamptz, updated_at_client timestamptz)
-  join tracked_entity t on t.uid = x.tracked_entity;
+    geometry jsonb, stored_by text, created_at_client timestamptz, updated_at_client timestamptz);
 
 -- name: change_enrollments(now, by, rows)!
 update enrollment n
@@ -120,23 +124,21 @@ update enrollment n
 
 -- name: add_owners(rows)!
 insert into program_owner (tracked_entity, program, org_unit)
-select t.id, x.program, x.org_unit
+select (select id from tracked_entity where uid = x.tracked_entity), x.program, x.org_unit
   from json_to_recordset(:rows::json) as x(tracked_entity text, program text, org_unit text)
-  join tracked_entity t on t.uid = x.tracked_entity
 on conflict do nothing;
 
 -- name: add_events(now, by, rows)!
 insert into event (uid, enrollment, program, program_stage, org_unit, status, occurred_at, scheduled_at, completed_at,
   completed_by, attribute_option_combo, attribute_category_options, assigned_user, geometry, stored_by,
   created_at, updated_at, created_at_client, updated_at_client, created_by, updated_by, data_values)
-select x.uid, n.id, x.program, x.program_stage, x.org_unit, x.status, x.occurred_at, x.scheduled_at, x.completed_at,
-  x.completed_by, x.attribute_option_combo, x.attribute_category_options, x.assigned_user, x.geometry, x.stored_by,
+select x.uid, (select id from enrollment where uid = x.enrollment), x.program, x.program_stage, x.org_unit, x.status,
+  x.occurred_at, x.scheduled_at, x.completed_at, x.completed_by, x.attribute_option_combo, x.attribute_category_options, x.assigned_user, x.geometry, x.stored_by,
   :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client, :by::jsonb, :by::jsonb, x.data_values
   from json_to_recordset(:rows::json) as x(uid text, enrollment text, program text, program_stage text, org_unit text,
     status text, occurred_at timestamptz, scheduled_at timestamptz, completed_at timestamptz, completed_by text,
     attribute_option_combo text, attribute_category_options text, assigned_user jsonb, geometry jsonb, stored_by text,
-    created_at_client timestamptz, updated_at_client timestamptz, data_values jsonb)
-  left join enrollment n on n.uid = x.enrollment;
+    created_at_client timestamptz, updated_at_client timestamptz, data_values jsonb);
 
 -- name: change_events(now, by, rows)!
 update event e

@@ -85,8 +85,10 @@ async def preheat(
     events = [one.uid for one in bundle.events]
     locked = SQL.lock_people(connection, people=list(people), enrollments=list(enrolled), events=events)
     ids = [row["id"] async for row in locked]
+    if ids:
+        await _read_people(connection, known, ids)
     if ids or events:
-        await _read_people(connection, known, ids, events)
+        await _read_events(connection, known, ids, events)
     await _read_unique(connection, known, bundle, catalogue, now)
     sent = [*(one.notes for one in bundle.enrollments), *(one.notes for one in bundle.events)]
     notes = [note.note for some in sent for note in some or () if note.note]
@@ -95,7 +97,7 @@ async def preheat(
     return known
 
 
-async def _read_people(connection: asyncpg.Connection, known: Known, ids: list[int], events: list[str]) -> None:
+async def _read_people(connection: asyncpg.Connection, known: Known, ids: list[int]) -> None:
     async for row in SQL.known_entities(connection, ids=ids):
         values = msgspec.json.decode(row["attribute_values"]) if row["attribute_values"] else {}
         scalars = _scalars(row, _ENTITY)
@@ -107,6 +109,9 @@ async def _read_people(connection: asyncpg.Connection, known: Known, ids: list[i
         )
     async for row in SQL.known_owners(connection, ids=ids):
         known.owners[row["tracked_entity"], row["program"]] = row["org_unit"]
+
+
+async def _read_events(connection: asyncpg.Connection, known: Known, ids: list[int], events: list[str]) -> None:
     async for row in SQL.known_events(connection, ids=ids, events=events):
         known.add_event(
             StoredEvent(
