@@ -108,6 +108,72 @@ async def test_search(filled: httpx.AsyncClient) -> None:
     assert found == SEARCHES
 
 
+@pytest.fixture
+async def shared_rows(filled: httpx.AsyncClient) -> httpx.AsyncClient:
+    """`filled` with what parameters without index rows of their own have to tell apart."""
+    panel = {"coding": [{"system": LOINC, "code": "85354-9"}]}
+    part = {"coding": [{"system": LOINC, "code": "8480-6"}]}
+    about = {
+        "group": {"reference": "Group/all"},
+        "panel": {"reference": "Patient/sita"},
+        "elsewhere": {"reference": "http://example.org/fhir/Patient/1"},
+        "logical": {"identifier": {"system": PHN, "value": "7"}},
+        "nobody": None,
+    }
+    group = {"resourceType": "Group", "id": "all", "type": "person", "actual": True}
+    assert (await filled.put("/fhir/Group/all", json=group)).status_code == 201
+    for name, subject in about.items():
+        resource = {"resourceType": "Observation", "id": name, "status": "final", "code": panel}
+        resource |= {"subject": subject} if subject else {}
+        if name == "panel":
+            resource["component"] = [{"code": part, "valueQuantity": {"value": 120, "unit": "mmHg"}}]
+        assert (await filled.put(f"/fhir/Observation/{name}", json=resource)).status_code == 201
+    actors = [{"actor": {"reference": "Patient/sita"}, "status": "accepted"}]
+    appointment = {"resourceType": "Appointment", "id": "next", "status": "proposed", "participant": actors}
+    assert (await filled.put("/fhir/Appointment/next", json=appointment)).status_code == 201
+    return filled
+
+
+_SHARED_ROWS = {
+    "Observation?subject=Group/all": ["group"],
+    "Observation?patient=Group/all": [],
+    "Observation?patient=all": [],
+    "Observation?patient=http://example.org/fhir/Patient/1": ["elsewhere"],
+    f"Observation?patient:identifier={PHN}|7": ["logical"],
+    "Observation?patient:missing=true": ["group", "logical", "nobody"],
+    "Observation?subject:missing=true": ["logical", "nobody"],
+    "Observation?patient:missing=false&code=85354-9": ["panel", "elsewhere"],
+    "Observation?patient.family=perera&code=85354-9": ["panel"],
+    "Observation?code=85354-9&_sort=-patient": ["panel", "elsewhere", "group", "logical", "nobody"],
+    "Observation?_id=group&_include=Observation:patient": ["group"],
+    "Observation?_id=group&_include=Observation:subject": ["group", "all"],
+    "Observation?_id=group&_include=Observation:subject:Patient": ["group"],
+    "Observation?_id=group&_include=Observation:patient:Group": ["group"],
+    "Observation?_id=panel&_include=Observation:patient": ["panel", "sita"],
+    "Group?_revinclude=Observation:patient": ["all"],
+    "Group?_revinclude=Observation:subject": ["all", "group"],
+    "Patient?_id=sita&_revinclude=Observation:patient": ["sita", "panel"],
+    "Patient?_id=sita&_revinclude=Observation:subject:Group": ["sita"],
+    "Observation?code=8480-6": [],
+    "Observation?component-code=8480-6": ["panel"],
+    f"Observation?combo-code={LOINC}|8480-6": ["panel"],
+    f"Observation?combo-code={LOINC}|85354-9&patient=sita": ["panel"],
+    "Observation?combo-code:not=8480-6&code=85354-9": ["group", "elsewhere", "logical", "nobody"],
+    "Observation?combo-value-quantity=gt100": ["panel"],
+    "Observation?combo-value-quantity=lt61": ["w0"],
+    "Observation?combo-value-quantity:missing=true": ["group", "elsewhere", "logical", "nobody"],
+    "Observation?_sort=-combo-value-quantity&_count=2": ["panel", "w2"],
+    "Appointment?patient=sita": ["next"],
+    "Appointment?practitioner:missing=true": ["next"],
+    "Appointment?actor=Patient/sita&_include=Appointment:location": ["next"],
+}
+
+
+async def test_parameters_that_share_index_rows_find_no_more_than_their_own(shared_rows: httpx.AsyncClient) -> None:
+    found = {query: searchset(await shared_rows.get(f"/fhir/{query}")) for query in _SHARED_ROWS}
+    assert found == _SHARED_ROWS
+
+
 async def test_search_by_post_puts_nothing_in_the_url(filled: httpx.AsyncClient) -> None:
     answer = await filled.post("/fhir/Patient/_search", data={"identifier": f"{PHN}|1"})
     assert searchset(answer) == ["nimali"]

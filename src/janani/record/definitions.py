@@ -5,7 +5,7 @@ element names joined by dots; `value[Quantity]` is one type of a choice, `effect
 `telecom[system=phone]` those whose `system` is "phone", `deceased[exists]` whether it is there and not false.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -22,9 +22,11 @@ class Parameter(Struct, frozen=True):
     """A search parameter of one resource type.
 
     Args:
-        key: name under which its values are indexed, "Observation.code".
+        key: "Observation.code".
         steps: for each of its paths, its element names and what is in brackets after each.
         targets: types a reference may point at; empty: any.
+        rows: keys of the parameters whose index rows hold its values: its own, unless others lead to the same elements.
+        narrower: whether those rows hold references to other types than its `targets`, too.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Parameter(Struct, frozen=True):
     kind: Kind
     steps: tuple[tuple[tuple[str, str], ...], ...]
     targets: frozenset[str]
+    rows: tuple[str, ...] = ()
+    narrower: bool = False
 
 
 # Of every resource (§search 3.1.1.4.1); `_id` and `_lastUpdated` need no index of their own.
@@ -107,7 +111,33 @@ def about(resource_type: str) -> tuple[Parameter, ...]:
 
 def _parameters(resource_type: str, rows: Mapping[str, list[str]]) -> dict[str, Parameter]:
     common = {name: _parameter(resource_type, name, [kind, path]) for name, (kind, path) in _COMMON.items()}
-    return common | {name: _parameter(resource_type, name, row) for name, row in rows.items()}
+    known = common | {name: _parameter(resource_type, name, row) for name, row in rows.items()}
+    found: dict[str, Parameter] = {}  # those with fewer paths and more targets first: their rows may serve the others
+    for one in sorted(known.values(), key=lambda one: (len(one.steps), bool(one.targets), -len(one.targets))):
+        found[one.name] = _with_rows(one, [other for other in found.values() if other.rows == (other.key,)])
+    return {name: found[name] for name in known}
+
+
+def _with_rows(one: Parameter, indexed: Sequence[Parameter]) -> Parameter:
+    """`one` with the keys of its rows: those of `indexed` where they lead to all its elements (of `patient` those of
+    `subject`, of `combo-code` those of `code` and `component-code`), else its own.
+
+    What conditional requests look for (`identifier`, `_tag`) stands under its own key always.
+    """
+    paths = set(one.steps)
+    serve = [
+        other
+        for other in indexed
+        if other.kind == one.kind
+        and set(other.steps) <= paths
+        and (not other.targets or (one.targets and one.targets <= other.targets))
+    ]
+    serve = [other for other in serve if set(other.steps) == paths][:1] or serve
+    reached = {steps for other in serve for steps in other.steps}
+    if reached != paths or not paths or one.name == "identifier" or one.name in _COMMON:
+        return msgspec.structs.replace(one, rows=(one.key,))
+    narrower = any(other.targets != one.targets for other in serve)
+    return msgspec.structs.replace(one, rows=tuple(other.key for other in serve), narrower=narrower)
 
 
 def _parameter(resource_type: str, name: str, row: list[str]) -> Parameter:

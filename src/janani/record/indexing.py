@@ -102,7 +102,7 @@ class _Places(NamedTuple):
 def _places(resource_type: str) -> _Places:
     places = _Places([], {}, [])
     for parameter in definitions.parameters(resource_type).values():
-        if parameter.kind not in _WRITERS:
+        if parameter.kind not in _WRITERS or parameter.rows != (parameter.key,):
             continue
         for steps in parameter.steps:
             name, bracket = steps[0]

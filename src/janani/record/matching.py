@@ -72,7 +72,16 @@ class Statement:
         if parameter.kind in ("id", "updated"):
             return f"{row}.id" if parameter.kind == "id" else f"{row}.last_updated"
         table, column = _SORTS[parameter.kind]
-        return f"(select min({column}) from {table} where key = {row}.key and name = {self.give(parameter.key)})"
+        return f"(select min({column}) from {table} x where x.key = {row}.key and {self._rows(parameter)})"
+
+    def _rows(self, parameter: Parameter, alias: str = "x", part: str = "") -> str:
+        """The condition that index row `alias` holds a value of `parameter`, or with ":identifier" a logical one."""
+        names = [f"{key}{part}" for key in parameter.rows]
+        named = f"= {self.give(names[0])}" if len(names) == 1 else f"= any({self.give(names)}::text[])"
+        text = f"{alias}.name {named}"
+        if parameter.narrower and not part:  # of what is elsewhere the type isn't known
+            text += f" and {alias}.target_type = any({self.give(['', *sorted(parameter.targets)])}::text[])"
+        return text
 
     def _condition(self, part: Filter, row: str) -> str:
         if part.chain is not None:
@@ -85,8 +94,8 @@ class Statement:
             return self._any(part, lambda value: self._date(value, f"{row}.last_updated", f"{row}.last_updated"))
         negated = part.modifier == "not"
         table, test = self._test(part)
-        name = part.parameter.key + (":identifier" if part.modifier == "identifier" else "")
-        found = f"x.key = {row}.key and x.name = {self.give(name)} and {self._any(part, test)}"
+        rows = self._rows(part.parameter, part=":identifier" if part.modifier == "identifier" else "")
+        found = f"x.key = {row}.key and {rows} and {self._any(part, test)}"
         inner = f"select 1 from {table} x where {found}"
         return f"{'not ' if negated else ''}exists ({inner})"
 
@@ -184,7 +193,7 @@ class Statement:
         if part.parameter.kind in ("id", "updated"):
             return "false" if part.values[0] == "true" else "true"
         table = _TABLES[part.parameter.kind]
-        found = f"exists (select 1 from {table} x where x.key = {row}.key and x.name = {self.give(part.parameter.key)})"
+        found = f"exists (select 1 from {table} x where x.key = {row}.key and {self._rows(part.parameter)})"
         return f"not {found}" if part.values[0] == "true" else found
 
     def _chained(self, part: Filter, row: str) -> str:
@@ -197,7 +206,7 @@ class Statement:
         return (
             f"exists (select 1 from reference {link} join resource {target}"
             f" on {target}.type = {link}.target_type and {target}.id = {link}.target_id and {self.visible(target)}"
-            f" where {link}.key = {row}.key and {link}.name = {self.give(part.parameter.key)}"
+            f" where {link}.key = {row}.key and {self._rows(part.parameter, link)}"
             f" and ({' or '.join(options)}))"
         )
 

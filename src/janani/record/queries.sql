@@ -185,12 +185,12 @@ join reference f on f.name = w.name and f.key = any(:keys::bigint[])
 join resource r on r.type = f.target_type and r.id = f.target_id and not r.deleted
 where w.target = '' or w.target = r.type;
 
--- name: pointing_at(keys, names)
--- What points at a page through the named references.
+-- name: pointing_at(keys, names, targets)
+-- What points at a page through the named references (`targets`: the type of the page's resource, or empty for any).
 select distinct f.key
-from resource p
-join reference f on f.target_type = p.type and f.target_id = p.id and f.name = any(:names::text[])
-where p.key = any(:keys::bigint[]);
+from unnest(:names::text[], :targets::text[]) as w (name, target)
+join resource p on p.key = any(:keys::bigint[]) and (w.target = '' or w.target = p.type)
+join reference f on f.target_type = p.type and f.target_id = p.id and f.name = w.name;
 
 -- name: saved_result(id, owner, since)^
 -- A search's matches, for those who made it, within the hour.

@@ -42,10 +42,9 @@ class Filter(Struct, frozen=True):
 
 
 class Include(Struct, frozen=True):
-    """`_include` or `_revinclude` of references named by index `names`; `target` restricts their type."""
+    """`_include` or `_revinclude` of references: `links` are index names, each with a type of target ("" for any)."""
 
-    names: tuple[str, ...]
-    target: str = ""
+    links: tuple[tuple[str, str], ...]
     reverse: bool = False
     iterate: bool = False
 
@@ -205,7 +204,16 @@ def _include(resource_type: str, value: str, *, reverse: bool, iterate: bool) ->
         which = "_revinclude" if reverse else "_include"
         raise FhirProblem(400, "processing", f'HAPI-2015: Invalid {which} parameter value: "{value}"')
     chosen = references.values() if name == "*" else (references[name],)
-    return Include(tuple(parameter.key for parameter in chosen), target, reverse, iterate)
+    links = (link for parameter in chosen for link in _links(parameter, target))
+    return Include(tuple(dict.fromkeys(links)), reverse, iterate)
+
+
+def _links(parameter: Parameter, target: str) -> Iterable[tuple[str, str]]:
+    """Where the references of `parameter` are indexed, with each type of target that counts ("" for any)."""
+    wanted = {target}
+    if parameter.narrower:
+        wanted = wanted & parameter.targets if target else set(parameter.targets)
+    return ((key, kind) for key in parameter.rows for kind in sorted(wanted))
 
 
 def _count(pairs: Pairs) -> int:

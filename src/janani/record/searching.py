@@ -160,15 +160,13 @@ class Searcher(Struct):
         return found
 
     async def _neighbours(self, keys: list[int], includes: Sequence[Include]) -> set[int]:
-        forward = [(name, one.target) for one in includes if not one.reverse for name in one.names]
-        backward = [name for one in includes if one.reverse for name in one.names]
         found: set[int] = set()
-        if forward and keys:
-            names, targets = [pair[0] for pair in forward], [pair[1] for pair in forward]
-            rows = queries.included(self.connection, keys=keys, names=names, targets=targets)
-            found |= {row["key"] async for row in rows}
-        if backward and keys:
-            found |= {row["key"] async for row in queries.pointing_at(self.connection, keys=keys, names=backward)}
+        for reverse, statement in ((False, queries.included), (True, queries.pointing_at)):
+            links = [link for one in includes if one.reverse is reverse for link in one.links]
+            if links and keys:
+                names, targets = [link[0] for link in links], [link[1] for link in links]
+                rows = statement(self.connection, keys=keys, names=names, targets=targets)
+                found |= {row["key"] async for row in rows}
         return found
 
     async def _bodies(self, keys: Sequence[int]) -> list[Found]:

@@ -65,9 +65,10 @@ class RecordFeed:
         delay = 1.0
         while True:
             try:
+                await self._let_out()
                 await self.step()
                 delay, self.trouble = 1.0, ""
-                await self._pause()
+                await asyncio.sleep(self._seconds)
             except (FhirError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 status = error.status if isinstance(error, FhirError) else type(error).__name__
                 if not self.trouble:
@@ -147,9 +148,9 @@ class RecordFeed:
         )
         self._bell.ring()
 
-    async def _pause(self) -> None:
-        """Rests; longer while much is on its way out, for the record's history is then the sync's own words."""
-        await asyncio.sleep(self._seconds)
+    async def _let_out(self) -> None:
+        """Rests while much is on its way out (some minutes at most): the record's history is then the sync's own words,
+        and reading them takes the machine from those who wait."""
         for _ in range(_BUSY_ROUNDS):
             if await _queries.forward_waiting(self._pool) < _BUSY:
                 return
