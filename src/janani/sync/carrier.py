@@ -94,7 +94,7 @@ class Carrier:
     def __init__(self, shared: Shared, target: Target, queue: Queue, ours: Ours | None = None) -> None:
         """`ours` notes what is said of a person before it is sent, where there is a way back from this target."""
         self._shared, self._ours = shared, ours
-        self.target, self.queue, self.gate = target, queue, Gate()
+        self.target, self.queue, self.gate, self._turn = target, queue, Gate(), asyncio.Lock()
         self._bundles = shared.mapper.bundles
         self._errors = 0
 
@@ -116,21 +116,27 @@ class Carrier:
         """Carries for ever."""
         while True:
             try:
-                await self._shared.registry.turn()
-                await self.gate.turn()
-                heard = self._shared.bell.listen()
-                # Who probes does so with one person.
-                claims = await self.queue.claim(self._shared.load.together if self.gate.is_open else 1)
-                if not claims:
-                    self._passed()
-                    await self._rest(heard)
-                    continue
-                with trace.within(tracing.place(claims, self.target.name)):
-                    await self.carry(claims)
+                async with self._turn:  # one looks for work; who is woken by a ring for one person should be one
+                    claims = await self._claim()
+                if claims:
+                    with trace.within(tracing.place(claims, self.target.name)):
+                        await self.carry(claims)
             except DATABASE_ERRORS as error:
                 self._passed()
                 log("sync").warning("database_away", error=type(error).__name__)
                 await asyncio.sleep(1)
+
+    async def _claim(self) -> list[Claim]:
+        """People to carry, once both servers are there as far as is known; none after a rest without."""
+        await self._shared.registry.turn()
+        await self.gate.turn()
+        heard = self._shared.bell.listen()
+        # Who probes does so with one person.
+        claims = await self.queue.claim(self._shared.load.together if self.gate.is_open else 1)
+        if not claims:
+            self._passed()
+            await self._rest(heard)
+        return claims
 
     def _passed(self) -> None:
         self._shared.registry.passed()

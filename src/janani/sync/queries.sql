@@ -1,3 +1,6 @@
+-- `(select :people …)` hides how many there are: for one or two a plan would be made anew each time, which takes longer
+-- than to run it.
+
 -- name: position$
 -- How far the feed was read.
 select position from feed where name = :feed;
@@ -24,7 +27,8 @@ on conflict (target, person) do update set
 -- `notice` for changes that say when they were made and to which trace they belong; both as `noticed_at` does.
 insert into queue (target, person, noticed_at, try_at, changed_at, traceparent)
 select target.name, person, :now, :now, changed_at, traceparent
-from target, unnest(:people::text[], :changed::timestamptz[], :traces::text[]) as told (person, changed_at, traceparent)
+from target, unnest((select :people::text[]), :changed::timestamptz[], :traces::text[])
+  as told (person, changed_at, traceparent)
 order by target.name, person
 on conflict (target, person) do update set
   change = queue.change + 1,
@@ -87,7 +91,7 @@ update queue set try_at = :now where target = :target and lease is null and trou
 
 -- name: delivered
 -- What a target took of people last.
-select person, patient, digests from delivered where target = :target and person = any(:people::text[]);
+select person, patient, digests from delivered where target = :target and person = any((select :people::text[])::text[]);
 
 -- name: remember!
 insert into delivered (target, person, patient, digests, fingerprint, delivered_at)
@@ -229,7 +233,7 @@ on conflict do nothing;
 
 -- name: borne
 -- Who bears these keys.
-select patient, person from bearer where target = :target and patient = any(:patients::text[]);
+select patient, person from bearer where target = :target and patient = any((select :patients::text[])::text[]);
 
 -- name: lay_down!
 -- Keys that these people no longer have are free for others; '' is the key of who is gone.
@@ -249,7 +253,7 @@ update delivered set digests = (select coalesce(jsonb_object_agg(key, ''), '{}')
 where target = :target and person = any(:people::text[]);
 
 -- name: held_of
-select person, key from held where person = any(:people::text[]);
+select person, key from held where person = any((select :people::text[])::text[]);
 
 -- name: open_staff_session!
 -- Those that ended go with it.

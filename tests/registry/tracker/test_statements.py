@@ -44,7 +44,7 @@ async def test_import_and_export_are_set_based(registry: httpx.AsyncClient, coun
     assert await cost("GET", listed + "30") <= await cost("GET", listed + "1") <= 12
 
 
-async def test_an_import_reads_no_whole_table_however_many_people_there_are(
+async def test_no_whole_table_is_read_for_one_person_however_many_there_are(
     registry: httpx.AsyncClient, settings: Settings
 ) -> None:
     answer = await registry.post("/api/tracker?async=false", json=payload(known := person(nic="199712345678")))
@@ -64,6 +64,9 @@ async def test_an_import_reads_no_whole_table_however_many_people_there_are(
             (SQL.add_owners, [row]),
             (SQL.add_enrollments, [now, by, row]),
             (SQL.add_events, [now, by, row]),
+            (SQL.tree_enrollments, [[1], [1], False]),
+            (SQL.tree_events, [False, [1], [1], False]),
+            (SQL.tree_values, [[1]]),
         ):
             plan = await connection.fetch(f"explain {statement.sql}", *values)
             text = "\n".join(line[0] for line in plan)

@@ -23,7 +23,7 @@ from janani.record.changes import instant, stamped
 from janani.record.store import Version
 
 SETTLE_SECONDS = 5.0
-_GATHER_SECONDS = 0.1
+_GATHER_SECONDS = 1.0  # a transaction for those of a second, not one for each
 _MOST_EVENTS = 500
 _MOST_ENTITIES = 200
 _SYSTEMS = "http://terminology.hl7.org/CodeSystem/"

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
-from msgspec import Struct
+from msgspec import Struct, field
 
 from janani.kernel import jose
 from janani.record.actor import Actor
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - the media type of RFC 9068
 SKEW_SECONDS = 10
+_KEPT = 256
 
 
 class Login(Struct, frozen=True):
@@ -33,12 +34,16 @@ class Login(Struct, frozen=True):
 
 
 class Tokens(Struct, frozen=True):
-    """Signs and verifies tokens of `issuer` for the FHIR server `audience`, that live `seconds`."""
+    """Signs and verifies tokens of `issuer` for the FHIR server `audience`, that live `seconds`.
+
+    The claims of the latest whose signature was right are kept: the same few come with the same token again and again.
+    """
 
     key: RSAKey
     issuer: str
     audience: str
     seconds: int
+    _signed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def access_token(self, login: Login, client_id: str, now: datetime) -> str:
         """An access token (JWT, RFC 9068) with SMART's context in it."""
@@ -79,9 +84,12 @@ class Tokens(Struct, frozen=True):
     def verified(self, token: str, now: datetime) -> dict[str, Any] | None:
         """The claims of an access token of ours that is valid now; None for any other text."""
         try:
-            claims = jose.verify(token, self.key, algorithms=["RS256"])
+            claims = self._signed.get(token) or jose.verify(token, self.key, algorithms=["RS256"])
         except (JoseError, ValueError):
             return None
+        if len(self._signed) >= _KEPT and token not in self._signed:
+            self._signed.pop(next(iter(self._signed)))
+        self._signed[token] = claims
         instant = now.timestamp()
         right = claims.get("iss") == self.issuer and claims.get("aud") == self.audience and "kind" in claims
         return claims if right and claims["exp"] > instant and claims["iat"] <= instant + SKEW_SECONDS else None

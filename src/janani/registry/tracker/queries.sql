@@ -1,14 +1,16 @@
 -- Named statements of the tracker. Batches travel as one JSON parameter and become rows with json_to_recordset, of
 -- which the planner expects a hundred: ids are looked up a row (a sub-select), so that it never reads a whole table.
+-- `any((select :ids)…)` hides how many there are: for one or none it would make a plan anew each time, which takes
+-- longer than to run it.
 
 -- name: lock_people(people, enrollments, events)
 -- Whoever writes about a person takes her row first, in one order for all, so that writers take turns and never
 -- wait for each other in a circle. Three ways to find her, each by an index of its own: `or` would read everybody.
 select id from tracked_entity
- where id in (select id from tracked_entity where uid = any(:people::text[])
-              union select tracked_entity from enrollment where uid = any(:enrollments::text[])
+ where id in (select id from tracked_entity where uid = any((select :people::text[])::text[])
+              union select tracked_entity from enrollment where uid = any((select :enrollments::text[])::text[])
               union select n.tracked_entity from event e join enrollment n on n.id = e.enrollment
-                     where e.uid = any(:events::text[]))
+                     where e.uid = any((select :events::text[])::text[]))
  order by id for update;
 
 -- name: known_entities(ids)
@@ -16,14 +18,14 @@ select e.uid, e.type, e.org_unit, e.deleted, e.inactive, e.potential_duplicate, 
        e.stored_by, e.created_at_client, e.updated_at_client,
        (select json_object_agg(v.attribute, v.value) from attribute_value v where v.tracked_entity = e.id)::text
          as attribute_values
-  from tracked_entity e where e.id = any(:ids::bigint[]);
+  from tracked_entity e where e.id = any((select :ids::bigint[])::bigint[]);
 
 -- name: known_enrollments(ids)
 select n.uid, t.uid as tracked_entity, n.program, n.org_unit, n.status, n.deleted, n.enrolled_at, n.occurred_at,
        n.completed_at, n.completed_by, n.follow_up, n.geometry::text as geometry, n.stored_by, n.created_at_client,
        n.updated_at_client
   from enrollment n join tracked_entity t on t.id = n.tracked_entity
- where n.tracked_entity = any(:ids::bigint[]);
+ where n.tracked_entity = any((select :ids::bigint[])::bigint[]);
 
 -- name: known_events(events, ids)
 -- The people's events; whole only those that the bundle is about.
@@ -31,18 +33,19 @@ select e.uid, n.uid as enrollment, t.uid as tracked_entity, e.program, e.program
        e.deleted, e.occurred_at, e.scheduled_at, e.completed_at, e.completed_by, e.attribute_option_combo,
        e.attribute_category_options, e.assigned_user::text as assigned_user, e.geometry::text as geometry, e.stored_by,
        e.created_at_client, e.updated_at_client,
-       case when e.uid = any(:events::text[]) then e.data_values::text else '{}' end as data_values
+       case when e.uid = any((select :events::text[])::text[]) then e.data_values::text else '{}' end as data_values
   from event e
   left join enrollment n on n.id = e.enrollment
   left join tracked_entity t on t.id = n.tracked_entity
  where e.id in (select id from event
-                 where enrollment in (select id from enrollment where tracked_entity = any(:ids::bigint[]))
-                union select id from event where enrollment is null and uid = any(:events::text[]));
+                 where enrollment in (select id from enrollment
+                                       where tracked_entity = any((select :ids::bigint[])::bigint[]))
+                union select id from event where enrollment is null and uid = any((select :events::text[])::text[]));
 
 -- name: known_owners(ids)
 select t.uid as tracked_entity, o.program, o.org_unit
   from program_owner o join tracked_entity t on t.id = o.tracked_entity
- where o.tracked_entity = any(:ids::bigint[]);
+ where o.tracked_entity = any((select :ids::bigint[])::bigint[]);
 
 -- name: known_unique_values(pairs)
 -- Whose the unique values are that the bundle brings. Looked up one by one (offset 0), in the index of values.
@@ -133,7 +136,8 @@ insert into event (uid, enrollment, program, program_stage, org_unit, status, oc
   completed_by, attribute_option_combo, attribute_category_options, assigned_user, geometry, stored_by,
   created_at, updated_at, created_at_client, updated_at_client, created_by, updated_by, data_values)
 select x.uid, (select id from enrollment where uid = x.enrollment), x.program, x.program_stage, x.org_unit, x.status,
-  x.occurred_at, x.scheduled_at, x.completed_at, x.completed_by, x.attribute_option_combo, x.attribute_category_options, x.assigned_user, x.geometry, x.stored_by,
+  x.occurred_at, x.scheduled_at, x.completed_at, x.completed_by, x.attribute_option_combo, x.attribute_category_options,
+  x.assigned_user, x.geometry, x.stored_by,
   :now::timestamptz, :now::timestamptz, x.created_at_client, x.updated_at_client, :by::jsonb, :by::jsonb, x.data_values
   from json_to_recordset(:rows::json) as x(uid text, enrollment text, program text, program_stage text, org_unit text,
     status text, occurred_at timestamptz, scheduled_at timestamptz, completed_at timestamptz, completed_by text,
@@ -263,16 +267,16 @@ returning value;
 select id, uid, type, org_unit, inactive, potential_duplicate, deleted, geometry::text as geometry, stored_by,
        created_at, updated_at, created_at_client, updated_at_client, created_by::text as created_by,
        updated_by::text as updated_by
-  from tracked_entity where id = any(:ids::bigint[]);
+  from tracked_entity where id = any((select :ids::bigint[])::bigint[]);
 
 -- name: tree_values(ids)
 select tracked_entity, attribute, value, stored_by, created_at, updated_at
-  from attribute_value where tracked_entity = any(:ids::bigint[]) order by tracked_entity, attribute;
+  from attribute_value where tracked_entity = any((select :ids::bigint[])::bigint[]) order by tracked_entity, attribute;
 
 -- name: tree_owners(ids)
 select o.tracked_entity, t.uid, o.program, o.org_unit
   from program_owner o join tracked_entity t on t.id = o.tracked_entity
- where o.tracked_entity = any(:ids::bigint[]);
+ where o.tracked_entity = any((select :ids::bigint[])::bigint[]);
 
 -- name: tree_enrollments(ids, people, deleted)
 -- Enrolments by their own ids, or all of these people.
@@ -281,7 +285,8 @@ select n.id, n.uid, n.tracked_entity as person, t.uid as tracked_entity, n.progr
        n.geometry::text as geometry, n.stored_by, n.created_at, n.updated_at, n.created_at_client, n.updated_at_client,
        n.created_by::text as created_by, n.updated_by::text as updated_by
   from enrollment n join tracked_entity t on t.id = n.tracked_entity
- where (n.id = any(:ids::bigint[]) or n.tracked_entity = any(:people::bigint[])) and (:deleted::boolean or not n.deleted)
+ where (n.id = any((select :ids::bigint[])::bigint[]) or n.tracked_entity = any((select :people::bigint[])::bigint[]))
+   and (:deleted::boolean or not n.deleted)
  order by n.id;
 
 -- name: tree_events(ids, enrollments, deleted, brief)
@@ -298,15 +303,19 @@ select e.id, e.uid, e.enrollment as enrollment_id, n.uid as enrollment, t.uid as
   from event e
   left join enrollment n on n.id = e.enrollment
   left join tracked_entity t on t.id = n.tracked_entity
- where (e.id = any(:ids::bigint[]) or e.enrollment = any(:enrollments::bigint[])) and (:deleted::boolean or not e.deleted)
+ where (e.id = any((select :ids::bigint[])::bigint[])
+        or e.enrollment = any((select :enrollments::bigint[])::bigint[]))
+   and (:deleted::boolean or not e.deleted)
  order by e.id;
 
 -- name: tree_notes(enrollments, events)
 select uid, enrollment, event, value, stored_by, stored_at, created_by::text as created_by
-  from note where enrollment = any(:enrollments::bigint[]) or event = any(:events::bigint[]) order by id;
+  from note
+ where enrollment = any((select :enrollments::bigint[])::bigint[]) or event = any((select :events::bigint[])::bigint[])
+ order by id;
 
 -- name: people_of_enrollments(ids)
-select id, uid, tracked_entity from enrollment where id = any(:ids::bigint[]);
+select id, uid, tracked_entity from enrollment where id = any((select :ids::bigint[])::bigint[]);
 
 -- name: entity_place(uid)^
 select deleted, type from tracked_entity where uid = :uid;

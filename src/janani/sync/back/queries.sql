@@ -96,7 +96,7 @@ on conflict do nothing;
 select event, digests from said where event = any(:events::text[]);
 
 -- name: said_of_people
-select event, digests from said where person = any(:people::text[]);
+select event, digests from said where person = any((select :people::text[])::text[]);
 
 -- name: say!
 insert into said (event, person, digests)
@@ -105,7 +105,7 @@ order by e
 on conflict (event) do update set digests = excluded.digests;
 
 -- name: held
-select person, key, event, elements, digest from held where person = any(:people::text[]);
+select person, key, event, elements, digest from held where person = any((select :people::text[])::text[]);
 
 -- name: hold!
 insert into held (person, key, event, elements, digest) values (:person, :key, :event, :elements::text[], :digest)
