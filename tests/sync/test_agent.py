@@ -5,9 +5,11 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 from litestar import Litestar
 from msgspec.structs import replace
 
+from janani.sync.queue import Claim, Queue
 from sync import sample
 from sync.world import World
 
@@ -51,6 +53,32 @@ async def test_a_change_reaches_the_record_at_once(world: World) -> None:
     patient = world.record.of("Patient")[0]
     assert patient["identifier"][0]["value"] == "PHN1"
     assert len(world.record.of("Encounter")) == 2
+
+
+async def test_one_worker_looks_for_work_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, looks, claim = 0, list[int](), Queue.claim
+
+    async def claiming(queue: Queue, most: int = 1) -> list[Claim]:
+        nonlocal looking
+        looking += 1
+        looks.append(looking)
+        try:
+            return await claim(queue, most)
+        finally:
+            looking -= 1
+
+    monkeypatch.setattr(Queue, "claim", claiming)
+    async with world.sync():
+        for number in range(1, 30):
+            world.registry.put(woman(number))
+        await world.settled()
+        await asyncio.sleep(0.2)
+        assert max(looks) == 1
+        looks.clear()
+        world.registry.put(woman(30))
+        await world.settled()
+        assert len(looks) <= 4  # the one that finds her, the next that finds nobody; a rest that was over meanwhile
+    assert len(world.record.of("Patient")) == 30
 
 
 async def test_only_what_changed_is_sent_again(world: World) -> None:

@@ -1,13 +1,15 @@
 """SMART App Launch and Backend Services on the record's own wire."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+from joserfc.jwk import RSAKey
 
 from janani.record.actor import Actor
-from janani.record.authorization.tokens import actor
+from janani.record.authorization.tokens import Login, Tokens, actor
 from record_smart import AUTH, FHIR, PORTALS, VERIFIER, Server, claims_of, patient
 
 DOCTOR = "openid fhirUser user/*.cruds"
@@ -337,3 +339,16 @@ def test_an_actor_is_its_token() -> None:
     claims = {"kind": "patient", "sub": "Patient/1", "patient": "1", "scope": "patient/*.rs", "client_id": "portals"}
     assert actor(claims) == Actor("patient", "Patient/1", "1", frozenset(["patient/*.rs"]), "portals", "")
     assert msgspec.to_builtins(actor(claims).scopes) is not None
+
+
+def test_a_token_that_was_right_before_is_refused_once_it_is_over() -> None:
+    key, other = (RSAKey.generate_key(2048, auto_kid=True) for _ in range(2))
+    ours, theirs = (Tokens(one, "http://record/auth", "http://record/fhir", 900) for one in (key, other))
+    now = datetime(2026, 11, 21, 8, tzinfo=UTC)
+    token = ours.access_token(Login("system", "janani-sync", ("system/*.cruds",)), "janani-sync", now)
+    for _ in range(2):
+        assert (ours.verified(token, now) or {})["sub"] == "janani-sync"
+        assert ours.verified(token, now + timedelta(seconds=901)) is None
+        assert ours.verified(token, now - timedelta(seconds=60)) is None
+        assert ours.verified(token[:-4] + "AAAA", now) is None
+        assert theirs.verified(token, now) is None
