@@ -94,7 +94,8 @@ class Carrier:
     def __init__(self, shared: Shared, target: Target, queue: Queue, ours: Ours | None = None) -> None:
         """`ours` notes what is said of a person before it is sent, where there is a way back from this target."""
         self._shared, self._ours = shared, ours
-        self.target, self.queue, self.gate, self._turn = target, queue, Gate(), asyncio.Lock()
+        self.target, self.queue, self.gate = target, queue, Gate()
+        self._turn, self._nobody_since, self._due = asyncio.Lock(), asyncio.Event(), 0.0
         self._bundles = shared.mapper.bundles
         self._errors = 0
 
@@ -116,27 +117,36 @@ class Carrier:
         """Carries for ever."""
         while True:
             try:
-                async with self._turn:  # one looks for work; who is woken by a ring for one person should be one
-                    claims = await self._claim()
-                if claims:
-                    with trace.within(tracing.place(claims, self.target.name)):
-                        await self.carry(claims)
+                await self._shared.registry.turn()
+                await self.gate.turn()
+                heard = self._shared.bell.listen()
+                claims = await self._look(heard)
+                if not claims:
+                    self._passed()
+                    await self._rest(heard)
+                    continue
+                with trace.within(tracing.place(claims, self.target.name)):
+                    await self.carry(claims)
             except DATABASE_ERRORS as error:
                 self._passed()
                 log("sync").warning("database_away", error=type(error).__name__)
                 await asyncio.sleep(1)
 
-    async def _claim(self) -> list[Claim]:
-        """People to carry, once both servers are there as far as is known; none after a rest without."""
-        await self._shared.registry.turn()
-        await self.gate.turn()
-        heard = self._shared.bell.listen()
-        # Who probes does so with one person.
-        claims = await self.queue.claim(self._shared.load.together if self.gate.is_open else 1)
-        if not claims:
-            self._passed()
-            await self._rest(heard)
-        return claims
+    async def _look(self, heard: asyncio.Event) -> list[Claim]:
+        """People to carry, for one worker after the other: a ring for one person wakes all, but once a look has found
+        nobody, the others spare theirs until it rings again or somebody is due."""
+        async with self._turn:
+            if self._nobody_since is heard and asyncio.get_running_loop().time() < self._due:
+                return []
+            # Who probes does so with one person.
+            claims = await self.queue.claim(self._shared.load.together if self.gate.is_open else 1)
+            if not claims:
+                due = await self.queue.seconds_to_next()
+                self._due = asyncio.get_running_loop().time() + (
+                    _IDLE_SECONDS if due is None else min(due + 0.01, _IDLE_SECONDS)
+                )
+                self._nobody_since = heard
+            return claims
 
     def _passed(self) -> None:
         self._shared.registry.passed()
@@ -144,10 +154,8 @@ class Carrier:
 
     async def _rest(self, heard: asyncio.Event) -> None:
         """Until the bell rings, or the next waiting person is due."""
-        due = await self.queue.seconds_to_next()
-        seconds = _IDLE_SECONDS if due is None else min(due + 0.01, _IDLE_SECONDS)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # not wait_for: in Python 3.11 it may swallow a cancellation
+            async with asyncio.timeout_at(self._due):  # not wait_for: in Python 3.11 it may swallow a cancellation
                 await heard.wait()
 
     async def carry(self, claims: Sequence[Claim]) -> None:
@@ -167,6 +175,7 @@ class Carrier:
         finally:
             self.queue.dropped(claims)
             self._passed()
+            self._due = 0.0  # who was released for later may be due before anybody else
 
     async def _read_together(self, claims: Sequence[Claim]) -> dict[str, dict[str, Any]]:
         """Many people in one request; none when there is one, or the registry does not give them so."""
