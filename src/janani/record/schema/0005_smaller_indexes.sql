@@ -9,3 +9,5 @@ create index reference_by_key on reference (key);
 create index date_span_by_key on date_span (key);
 create index string_by_key on string (key);
 create index quantity_by_key on quantity (key);
+-- What is to be included with further pages is noted otherwise from here on: who was paging is told that it is too old.
+delete from search_result;
