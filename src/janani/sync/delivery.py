@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -151,12 +152,19 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
 
 def _request(entry: Entry, patient: str, *, once: bool = False) -> bytes:
     """The entry of a transaction; with `once` it is written only if there is none yet."""
-    key = entry.key
     if once:
-        kind, _, query = key.partition("?")
-        request = b'"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query))
-    else:
-        request = b'"PUT","url":%b}}' % _encode(patient if key[:8] == "Patient?" else key)
+        return _creation(entry)
+    key = entry.key
+    return _asked(entry, b'"PUT","url":%b}}' % _encode(patient if key[:8] == "Patient?" else key))
+
+
+@lru_cache(maxsize=1024)  # units and users come with every person
+def _creation(entry: Entry) -> bytes:
+    kind, _, query = entry.key.partition("?")
+    return _asked(entry, b'"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query)))
+
+
+def _asked(entry: Entry, request: bytes) -> bytes:
     start = f'{{"fullUrl":"{entry.full_url}","resource":'.encode()
     return b"".join((start, entry.body, b',"request":{"method":', request))
 
