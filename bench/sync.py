@@ -90,6 +90,8 @@ class Wire:
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
         """The JSON of the answer. Ends the bench when it isn't 200."""
+        while self._idle and self._idle[-1][0].at_eof():  # the server has closed it, or was killed
+            self._idle.pop()[1].close()
         reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {self.authorization}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
