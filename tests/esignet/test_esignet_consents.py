@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -177,7 +178,24 @@ async def test_a_client_is_told_with_a_signed_event_until_it_takes_it(
     assert left == 0
 
 
-@pytest.mark.parametrize("address", ["http://other.example/x", "ftp://localhost/x", "https://u@a.example/", "x", 7])
+_UNCALLABLE = ["https://localhost:70000/x", "https://localhost:x/", "https://xn--/"]
+
+
+@pytest.mark.parametrize("address", _UNCALLABLE)
+async def test_an_address_that_can_not_be_called_is_a_fault_of_its_own_notice(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(notices, "event", lambda *_: "an event")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        idp: Any = SimpleNamespace(http=client)
+        row: Any = {"address": address}
+        assert await notices._push(idp, row)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://other.example/x", "ftp://localhost/x", "https://u@a.example/", "x", 7, *_UNCALLABLE],
+)
 async def test_an_address_for_withdrawals_is_https_or_this_machine(
     rp: RelyingParty, http: httpx.AsyncClient, address: Any
 ) -> None:

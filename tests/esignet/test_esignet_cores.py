@@ -124,6 +124,12 @@ def test_the_contexts_offered(request_: AuthorizationRequest, registered: list[s
         assert resolve(request_, [], registered).acrs == offered
 
 
+@pytest.mark.parametrize("values", [5, "mosip", {}, False])
+def test_wished_contexts_that_are_no_list_are_an_invalid_claim(values: Any) -> None:
+    with pytest.raises(Refused, match="invalid_claim"):
+        resolve(asked(id_token={"acr": {"values": values}}), [], [ACR])
+
+
 KUMARI = {
     "fullName": {"eng": "Kumari Dissanayake", "sin": "කුමාරි දිසානායක"},
     "gender": "Female",

@@ -19,6 +19,7 @@ from janani import settings as configuration
 from janani.esignet import delivery, gateways
 from janani.esignet.app import create_app
 from janani.esignet.gateways import Message, NotSent
+from janani.esignet.identity import EMAIL
 from janani.esignet.people_file import load
 from janani.esignet.provider import Provider
 from janani.kernel import postgres
@@ -196,6 +197,47 @@ async def test_what_is_refused_for_good_is_not_tried_again(
     await wire.send_otp()
     await delivery.send_due(provider)
     assert sorted(await ends(provider)) == [("otp_dropped", "http_400"), ("otp_dropped", "smtp_550")]
+
+
+async def test_an_address_no_mail_can_have_ends_its_own_message_only(
+    idp: tuple[Provider, Wire], gateway: Gateway, smtp: FakeSmtp
+) -> None:
+    provider, wire = idp
+    await provider.pool.execute(
+        """update person set identity = identity || '{"email": "silva@example.lk."}' where individual_id = $1""", MOTHER
+    )
+    await wire.oauth_details()
+    await wire.send_otp()
+    assert await delivery.send_due(provider) == 2
+    assert sorted(await ends(provider)) == [("otp_delivered", "phone"), ("otp_dropped", "bad_address")]
+    assert (len(gateway.posted), smtp.calls) == (1, 0)
+
+
+async def test_what_nobody_foresaw_puts_one_message_off_and_ends_no_worker(
+    idp: tuple[Provider, Wire], gateway: Gateway, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    provider, wire = idp
+
+    def broken(*_: Any) -> None:
+        raise KeyError(MOTHER)
+
+    await wire.oauth_details()
+    await wire.send_otp()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(gateways, "_mail", broken)
+        assert await delivery.send_due(provider) == 2
+    assert await ends(provider) == [("otp_delivered", "phone")]
+    assert {"code_not_sendable", "code_not_sent"} == {line["event"] for line in logs}
+    assert MOTHER not in str(logs)
+    clock.pass_seconds(2.1)
+    await delivery.send_due(provider)
+    assert ("otp_delivered", "email") in await ends(provider)
+
+
+@pytest.mark.parametrize("address", ["silva@example.lk.", "silva@example..lk", "silva@.lk", "silva@example"])
+def test_a_domain_has_no_empty_label(address: str) -> None:
+    assert re.fullmatch(EMAIL, "silva@mail.example.lk")
+    assert not re.fullmatch(EMAIL, address)
 
 
 async def test_a_mail_server_that_asks_to_wait_is_asked_again(

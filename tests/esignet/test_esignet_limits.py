@@ -87,6 +87,32 @@ async def test_wrong_codes_for_many_people_count_for_their_source(wire: Wire) ->
     assert codes(await wire.authenticate(THIRD, code="1111")) == ["no_attempts_left"]
 
 
+async def test_a_used_up_sign_in_locks_only_whom_its_code_was_sent_to(wire: Wire) -> None:
+    await wire.oauth_details()
+    for _ in range(5):
+        assert codes(await wire.authenticate(OTHER, code="0000")) == ["invalid_transaction"]
+    assert codes(await wire.authenticate(OTHER, code="0000")) == ["no_attempts_left"]
+    assert codes(await wire.authenticate(THIRD, code="0000")) == ["no_attempts_left"]
+    assert await sent(wire, OTHER) == []
+    assert await sent(wire, THIRD) == []
+
+
+async def test_sends_that_are_used_up_lock_nobody_else_either(wire: Wire) -> None:
+    await wire.oauth_details()
+    for _ in range(3):
+        await wire.send_otp(OTHER)
+    assert codes(await wire.send_otp(THIRD)) == ["no_attempts_left"]
+    assert await sent(wire, OTHER) == ["individual_id_blocked"]
+    assert await sent(wire, THIRD) == []
+
+
+async def test_a_used_up_sign_in_counts_for_its_source(wire: Wire) -> None:
+    await wire.oauth_details()
+    for _ in range(10):
+        await wire.authenticate(OTHER, code="0000")
+    assert await sent(wire, THIRD) == ["no_attempts_left"]
+
+
 async def test_another_address_is_another_source(wire: Wire) -> None:
     for n in range(6):
         await sent(wire, f"77777777{n}")

@@ -4,13 +4,18 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import RSAKey
 
 from esignet_wire import API, ASSERTION_TYPE, REDIRECT, RelyingParty, Wire, codes
+from janani.esignet import dpop
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
@@ -115,6 +120,26 @@ async def test_any_proof_of_possession_is_an_invalid_proof(
 
     await asyncio.to_thread(run)
     assert (await rp.redeem(code)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '"jti": "a", "iat": NaN',
+        '"jti": "a", "iat": ' + "9" * 400,
+        '"iat": NOW, "jti": "\\ud800"',
+        '"iat": NOW, "jti": "a", "nonce": "\\ud800"',
+        '"iat": NOW, "jti": "a", "x": ' + "[" * 3000,
+    ],
+)
+def test_a_signed_proof_that_is_odd_json_is_an_invalid_proof(payload: str) -> None:
+    key, now = RSAKey.generate_key(2048), datetime.now(UTC)
+    public = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "n", "e")}
+    header = {"typ": "dpop+jwt", "alg": "RS256", "jwk": public}
+    text = f'{{"htm": "POST", "htu": "u", {payload.replace("NOW", str(now.timestamp()))}}}'
+    proof = jws.serialize_compact(header, text, key, algorithms=["RS256"])
+    with pytest.raises(dpop.BadProof):
+        dpop.checked(proof, method="POST", url="u", access_token=None, now=now)
 
 
 async def test_any_access_token_is_an_invalid_token(rp: RelyingParty, http: httpx.AsyncClient) -> None:

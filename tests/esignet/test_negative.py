@@ -281,6 +281,11 @@ async def challenge_as_verifier(case: Case) -> httpx.Response:
     return await case.rp.redeem(code, code_verifier=challenge)
 
 
+async def challenge_taken_out(case: Case) -> httpx.Response:
+    """Downgrade to none: the challenge was lost on the way, so the code is somebody else's (RFC 9700 §4.8.2)."""
+    return await case.rp.redeem(await case.wire.code(), code_verifier=pkce()[0])
+
+
 CODES: dict[str, tuple[Do, str]] = {
     "replayed code": (replayed_code, "invalid_grant"),
     "unknown code": (lambda it: it.rp.redeem(secrets.token_urlsafe(32)), "invalid_grant"),
@@ -290,6 +295,7 @@ CODES: dict[str, tuple[Do, str]] = {
     "PKCE wrong": (lambda it: with_pkce(it, code_verifier=pkce()[0]), "invalid_grant"),
     "PKCE too short": (lambda it: with_pkce(it, code_verifier="short"), "invalid_grant"),
     "PKCE downgraded": (challenge_as_verifier, "invalid_grant"),
+    "PKCE taken out of the request": (challenge_taken_out, "invalid_grant"),
 }
 
 

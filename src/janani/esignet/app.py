@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 
@@ -40,7 +39,7 @@ from janani.kernel.http import application
 from janani.kernel.http import client as http_client
 from janani.kernel.pages import assets
 from janani.kernel.secrets import secret
-from janani.kernel.telemetry import log
+from janani.kernel.telemetry import log, place_of
 from janani.settings import Settings
 
 SWEEP_SECONDS = 60
@@ -148,8 +147,8 @@ async def _sweep(idp: Provider) -> None:
             if idp.options.audit_days:
                 await SQL.prune_audit(idp.pool, before=idp.now() - timedelta(days=idp.options.audit_days))
             await CODES.sweep_strikes(idp.pool, before=idp.now() - timedelta(seconds=idp.options.otp_lock_seconds))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
-            log("esignet").warning("sweep_failed", error=type(error).__name__)
+        except Exception as error:  # the database is away, most likely; whatever it was, the next time may do
+            log("esignet").warning("sweep_failed", error=type(error).__name__, at=place_of(error))
 
 
 async def _tell(idp: Provider) -> None:
@@ -158,5 +157,5 @@ async def _tell(idp: Provider) -> None:
         await asyncio.sleep(TELL_SECONDS)
         try:
             await notices.tell(idp)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
-            log("esignet").warning("telling_failed", error=type(error).__name__)
+        except Exception as error:  # as above
+            log("esignet").warning("telling_failed", error=type(error).__name__, at=place_of(error))

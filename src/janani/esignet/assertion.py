@@ -40,7 +40,7 @@ def checked(
             raise TokenRefused("invalid_client", reason="header", old="invalid_assertion")
         key = _imported(tuple((name, jwk[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in jwk))
         claims = verified(found, key, header["alg"])
-    except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, binascii.Error, msgspec.DecodeError, RecursionError) as error:
         raise TokenRefused("invalid_client", reason="unreadable or badly signed", old="invalid_assertion") from error
     if not _holds(claims, client_id, audiences, now.timestamp()):
         raise TokenRefused("invalid_client", reason="claims", old="invalid_assertion")

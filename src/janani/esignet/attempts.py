@@ -6,7 +6,7 @@ back. Who shares an address with many (a clinic) needs `otp_source_tries` set ac
 
 import hmac
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal, Protocol, TypeVar
@@ -57,9 +57,8 @@ async def read_naming(
         await bound_transaction(request, idp, "preauth")
         raise
     now, key = idp.now(), request.headers.get("oauth-details-key", "")
-    since = now - timedelta(seconds=idp.options.otp_lock_seconds)
     number = normal_number(body.individual_id or "")
-    row = await CODES.asked_for(idp.pool, id=key, number=number, now=now, source=source, since=since)
+    row = await CODES.asked_for(idp.pool, id=key, number=number, now=now, source=source, since=counted_since(idp))
     return body, bound(request, row)
 
 
@@ -77,16 +76,11 @@ async def check_person(idp: Provider, row: Row, source: bytes) -> None:
         raise Refused("individual_id_blocked")
 
 
-def may_send(idp: Provider, row: Row) -> None:
-    """Raises Refused `individual_id_blocked` when the person was sent too many codes that were not used."""
-    if row["of_person"] >= idp.options.otp_sends:
-        raise Refused("individual_id_blocked", reason="sends")
+def counted_since(idp: Provider) -> datetime:
+    """Since when what was done counts."""
+    return idp.now() - timedelta(seconds=idp.options.otp_lock_seconds)
 
 
-async def strike(
-    idp: Provider, row: Row, source: bytes, kind: Literal["wrong", "unknown"], person: int | None = None
-) -> None:
+async def strike(idp: Provider, row: Row, source: bytes, kind: Literal["wrong", "unknown"]) -> None:
     """Counts a failure of `source`."""
-    await CODES.strike(
-        idp.pool, now=idp.now(), kind=kind, source=source, person_id=person, transaction_number=row["number"]
-    )
+    await CODES.strike(idp.pool, now=idp.now(), kind=kind, source=source, transaction_number=row["number"])

@@ -6,14 +6,14 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from janani.esignet.attempts import check_person, read_naming, source_of, strike
+from janani.esignet.attempts import check_person, read_naming, source_of
 from janani.esignet.consent import consent_action
 from janani.esignet.envelope import Fault, success
 from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, csrf_guard, same_transaction
 from janani.esignet.otp import Verdict, judge, lock_end, no_more
 from janani.esignet.problems import Refused
-from janani.esignet.provider import SQL, STEPS, Idp, Provider, Row
+from janani.esignet.provider import CODES, SQL, STEPS, Idp, Provider, Row
 from janani.esignet.vocabulary import ACR_OF_FACTOR, CHALLENGES
 from janani.kernel.http import Sent
 
@@ -88,10 +88,10 @@ async def _authenticate(request: Http, idp: Provider, version: int) -> Response[
     if code is None:
         raise Refused("auth_factor_mismatch")
     number = normal_number(body.individual_id or "")
-    await _check_code(idp, row, number, code, source)
+    await _check_code(idp, row, code, source)
     action = await consent_action(idp, row, row["asked"]) if version > 1 else "CAPTURE"
     now = idp.now()
-    moved = await STEPS.authenticated(
+    done = await STEPS.authenticated(
         idp.pool,
         id=row["id"],
         most=most,
@@ -103,36 +103,36 @@ async def _authenticate(request: Http, idp: Provider, version: int) -> Response[
         now=now,
         expires_at=now + timedelta(seconds=idp.options.transaction_seconds),
     )
-    if moved is None:
-        await _count_try(idp, row, number)
-        raise Refused("invalid_transaction")
+    if not done["moved"]:
+        await _count_try(idp, row, source)
+        raise Refused("invalid_transaction" if done["free"] else "individual_id_blocked")
     answer = {"transactionId": row["id"]} | ({"consentAction": action} if version > 1 else {})
     return Sent(success(answer, now))
 
 
-async def _check_code(idp: Provider, row: Row, number: str, code: str, source: bytes) -> None:
-    """Raises Refused unless it is the code of the person with this number. A right one counts when it moves on.
+async def _check_code(idp: Provider, row: Row, code: str, source: bytes) -> None:
+    """Raises Refused unless it is the code of the person who was named. A right one counts when it moves on.
 
     `no_attempts_left` (and locks), `invalid_individual_id`, `individual_id_blocked`, `invalid_transaction` (nothing
     sent), `auth_failed`.
     """
     if row["tries"] >= idp.options.otp_attempts:
-        raise await no_more(idp, number)
+        raise await no_more(idp, row, source)
     try:
         await check_person(idp, row, source)
         if row["otp_hash"] is None:
             raise Refused("invalid_transaction")
     except Refused:
-        await _count_try(idp, row, number)
+        await _count_try(idp, row, source)
         raise
     sandbox, length, person = idp.settings.sandbox, idp.options.otp_length, row["asked"]
     verdict = judge(idp.otp_key, row, person, code, now=idp.now(), sandbox=sandbox, length=length)
     if verdict is Verdict.RIGHT:
         return
-    await _count_try(idp, row, number)  # before it is told
     if verdict is Verdict.WRONG:
-        await strike(idp, row, source, "wrong", person)
-        await SQL.count_failure(idp.pool, id=person, limit=idp.options.otp_attempts, locked_until=lock_end(idp))
+        await _count_wrong(idp, row, source)
+    else:
+        await _count_try(idp, row, source)
     await idp.note(
         "authenticated",
         f"auth_failed_{verdict.value}",
@@ -143,7 +143,24 @@ async def _check_code(idp: Provider, row: Row, number: str, code: str, source: b
     raise Refused("auth_failed")
 
 
-async def _count_try(idp: Provider, row: Row, number: str) -> None:
+async def _count_wrong(idp: Provider, row: Row, source: bytes) -> None:
+    """Counts a wrong code. Raises Refused as `_count_try`."""
+    most = idp.options.otp_attempts
+    tries = await CODES.wrong_code(
+        idp.pool,
+        id=row["id"],
+        most=most,
+        now=idp.now(),
+        source=source,
+        person_id=row["asked"],
+        limit=most,
+        locked_until=lock_end(idp),
+    )
+    if (tries or 0) > most:
+        raise await no_more(idp, row, source)
+
+
+async def _count_try(idp: Provider, row: Row, source: bytes) -> None:
     """Counts one that failed. Raises Refused `no_attempts_left` when it was one too many."""
     if (await SQL.count_try(idp.pool, id=row["id"]) or 0) > idp.options.otp_attempts:
-        raise await no_more(idp, number)
+        raise await no_more(idp, row, source)

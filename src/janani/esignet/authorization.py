@@ -56,7 +56,7 @@ def field_faults(request: AuthorizationRequest, version: int) -> list[Fault]:
         ("redirectUri", "invalid_redirect_uri", is_url(request.redirect_uri or "")),
         ("display", "invalid_display", request.display in (None, "", *words.DISPLAYS)),
         ("prompt", "invalid_prompt", request.prompt in (None, "", *words.PROMPTS)),
-        ("maxAge", "invalid_request", (request.max_age or 0) >= 0),
+        ("maxAge", "invalid_request", 0 <= (request.max_age or 0) < 1 << 63),
         ("dpopJkt", "invalid_request", not request.dpop_jkt or is_digest(request.dpop_jkt)),
         ("state", "invalid_request", all(len(text or "") <= LONGEST for text in (request.state, request.nonce))),
     )
@@ -159,7 +159,10 @@ def _acrs(request: AuthorizationRequest, claims: dict[str, Any], registered: lis
     acr = wished.get("acr") if wished is not None else None
     if wished is None or not isinstance(acr, dict | None):
         raise Refused("invalid_claim")
-    by_claim = (acr or {}).get("values") or [(acr or {}).get("value")]
+    values_wished = (acr or {}).get("values")
+    if not isinstance(values_wished, list | None):
+        raise Refused("invalid_claim")
+    by_claim = values_wished or [(acr or {}).get("value")]
     by_parameter = (request.acr_values or "").split()
     for values in (by_claim, by_parameter, registered):
         if found := [value for value in values if value in registered]:

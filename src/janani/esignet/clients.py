@@ -5,6 +5,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
@@ -27,6 +28,8 @@ from janani.kernel.postgres import json_of
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 WEBHOOK = "consent_webhook_uri"
 """Our addition to additionalConfig: where withdrawals of consent are told to the client. Never shown to the page."""
+LONGEST_CONSENT_MINUTES = 100 * 366 * 24 * 60
+"""A hundred years; what ends after the calendar does can't be stored."""
 _PURPOSES = ("none", "verify", "link", "login")
 
 
@@ -171,7 +174,7 @@ def _good_config(config: dict[str, Any] | None) -> bool:
         and all(isinstance(config.get(flag, False), bool) for flag in flags)
         and isinstance(minutes, int | float)
         and not isinstance(minutes, bool)
-        and minutes >= 10
+        and 10 <= minutes <= LONGEST_CONSENT_MINUTES
         and _good_purpose(config.get("purpose"))
         and (config.get(WEBHOOK) is None or _good_webhook(config[WEBHOOK]))
     )
@@ -182,6 +185,10 @@ def _good_webhook(address: Any) -> bool:
     if not isinstance(address, str) or not is_url(address) or len(address) > 2048:
         return False
     parts = urlsplit(address)
+    try:
+        _port, _host = parts.port, httpx.URL(address).host  # as it will be called
+    except (ValueError, httpx.InvalidURL):
+        return False
     here = parts.hostname in ("localhost", "127.0.0.1", "::1")
     return bool(parts.hostname) and not parts.username and parts.scheme in (("https", "http") if here else ("https",))
 
@@ -298,4 +305,4 @@ def lifetime(additional_config: str | None) -> int | None:
     """Seconds a consent given to this client lasts; None: until it changes."""
     config = msgspec.json.decode(additional_config) if additional_config else {}
     minutes = config.get("consent_expire_in_mins")
-    return int(minutes * 60) if minutes else None
+    return int(min(minutes, LONGEST_CONSENT_MINUTES) * 60) if minutes else None  # older clients may have more

@@ -10,7 +10,6 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,7 +18,7 @@ from janani.esignet import gateways
 from janani.esignet.gateways import Message, NotSent
 from janani.esignet.provider import CODES, Provider, Row
 from janani.kernel.secrets import MissingSecret
-from janani.kernel.telemetry import log
+from janani.kernel.telemetry import log, place_of
 
 LEASE = timedelta(seconds=2 * gateways.SECONDS)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
@@ -53,8 +52,8 @@ async def work(idp: Provider) -> None:
     while True:
         try:
             found = await send_due(idp)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:  # the database is away: next time
-            log("esignet").warning("deliveries_stopped", error=type(error).__name__)
+        except Exception as error:  # the database is away, or a bug: next time
+            log("esignet").warning("deliveries_stopped", error=type(error).__name__, place=place_of(error))
             found = 0
         if not found:
             await asyncio.sleep(POLL_SECONDS)
@@ -84,6 +83,9 @@ async def _send(idp: Provider, row: Row) -> None:
             await _end(idp, row, "otp_dropped", fault.reason)
         else:
             await _again(idp, row, fault.reason)
+    except Exception as error:  # one message must not hold up the others
+        log("esignet").error("code_not_sendable", error=type(error).__name__, place=place_of(error))
+        await _again(idp, row, type(error).__name__)
     else:
         await _end(idp, row, "otp_delivered", row["channel"])
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -55,20 +55,32 @@ def checked(proof: str, *, method: str, url: str, access_token: str | None, now:
         jwk = _public_key(header)
         key = (RSAKey if jwk["kty"] == "RSA" else ECKey).import_key(jwk)
         claims = jwt.decode(proof, key, registry=_REGISTRY).claims
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadProof("unreadable or badly signed") from error
     jti, issued, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
-    if not isinstance(jti, str) or not jti.strip():
+    if not _is_text(jti) or not jti.strip():
         raise BadProof("jti")
     if claims.get("htm") != method or str(claims.get("htu")).partition("?")[0].partition("#")[0] != url:
         raise BadProof("htm or htu")
-    if not isinstance(issued, int | float) or isinstance(issued, bool) or abs(now.timestamp() - issued) > SKEW_SECONDS:
+    earliest, latest = now.timestamp() - SKEW_SECONDS, now.timestamp() + SKEW_SECONDS
+    if not isinstance(issued, int | float) or isinstance(issued, bool) or not earliest <= issued <= latest:
         raise BadProof("iat")
-    if nonce is not None and not isinstance(nonce, str):
+    if nonce is not None and not _is_text(nonce):
         raise BadProof("nonce")
     if access_token is not None and claims.get("ath") != base64url(hashlib.sha256(access_token.encode()).digest()):
         raise BadProof("ath")
     return Proof(key.thumbprint(), jti, nonce)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is a string that can be encoded: JSON may hold half a character."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _public_key(header: dict[str, Any]) -> dict[str, Any]:

@@ -21,14 +21,19 @@ with fresh as (
 )
 select number from begun;
 
--- name: authenticated(id, most, otp_hash, person_id, typed_id, acr, consent_action, now, expires_at)$
--- Moves on once, spends the one-time code, forgets wrong ones and those sent; null when another request was faster, or
--- `most` were tried. A right code, too, is good only within them, however many are tried at once.
-with moved as (
+-- name: authenticated(id, most, otp_hash, person_id, typed_id, acr, consent_action, now, expires_at)^
+-- Moves on once, spends the one-time code, forgets wrong ones and those sent; not `moved` when another request was
+-- faster, or `most` were tried, or the person is locked by now (not `free`). A right code, too, is good only within
+-- these limits, however many are tried at once.
+with free as (
+    select id from person
+    where id = :person_id::bigint and (locked_until is null or locked_until <= :now::timestamptz)
+    for no key update
+), moved as (
     update transaction
     set stage = 'authenticated', tries = tries + 1, otp_hash = null, person_id = :person_id::bigint, typed_id = :typed_id, acr = :acr,
         authenticated_at = :now::timestamptz, consent_action = :consent_action, expires_at = :expires_at
-    where id = :id and stage = 'preauth' and otp_hash = :otp_hash and tries < :most
+    where id = :id and stage = 'preauth' and otp_hash = :otp_hash and tries < :most and exists (select from free)
     returning number, client_id
 ), forgotten as (
     update person set failures = 0
@@ -39,17 +44,22 @@ with moved as (
     insert into audit (at, event, outcome, transaction_number, client_id, person_id)
     select :now::timestamptz, 'authenticated', 'ok', number, client_id, :person_id::bigint from moved
 )
-select number from moved;
+select exists (select from moved) as moved, exists (select from free) as free;
 
 -- name: give_code(id, code_hash, held, capture, request_hash, asked_claims, asked_scopes, accepted, permitted, lifetime_seconds, now, expires_at, consent_expires_at)$
 -- The transaction ends and its code begins; with `capture` the consent is kept in place of the one before. Null when
 -- the transaction had ended already, or the consent it stands on (`held`) was withdrawn meanwhile; a withdrawal that
--- comes now waits, and then finds the code.
+-- comes now waits, and then finds the code. Of one person's consents that come at once, one waits for the other.
 with held as (
     select id from consent where id = :held::bigint and replaced_at is null for share
+), whose as (
+    select p.id from person p join transaction t on t.person_id = p.id
+    where t.id = :id and :capture::boolean
+    for no key update of p
 ), ended as (
     delete from transaction
     where id = :id and stage = 'authenticated' and (:held::bigint is null or exists (select from held))
+      and (not :capture::boolean or exists (select from whose))
     returning *
 ), given as (
     insert into auth_code (code_hash, transaction_number, client_id, person_id, typed_id, request, accepted_claims,
@@ -57,18 +67,15 @@ with held as (
     select :code_hash, number, client_id, person_id, typed_id, request, :accepted::text[], :permitted::text[], acr,
            authenticated_at, :lifetime_seconds::integer, :expires_at
     from ended
-), replaced as (
-    update consent c set replaced_at = :now::timestamptz
-    from ended e
-    where :capture::boolean and c.client_id = e.client_id and c.person_id = e.person_id and c.replaced_at is null
-    returning c.id
+), retired as materialized (
+    select retire_consent(person_id, client_id, :now::timestamptz) from ended where :capture::boolean
 ), kept as (
-    -- Counting what was replaced makes that happen first: only one consent may be in force.
+    -- Counting what was retired makes that happen first: only one consent may be in force.
     insert into consent (client_id, person_id, request_hash, asked_claims, asked_scopes, accepted_claims,
                          permitted_scopes, given_at, expires_at)
     select client_id, person_id, :request_hash, :asked_claims::jsonb, :asked_scopes::text[], :accepted::text[], :permitted::text[], :now::timestamptz,
            :consent_expires_at
-    from ended cross join (select count(*) from replaced) as before
+    from ended cross join (select count(*) from retired) as before
     where :capture::boolean
 ), noted as (
     insert into audit (at, event, outcome, transaction_number, client_id, person_id)

@@ -7,6 +7,7 @@ address, a text, or what a server said of them.
 import asyncio
 import smtplib
 import ssl
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from urllib.parse import quote, unquote, urlsplit
@@ -85,6 +86,7 @@ def _mail(settings: Settings, message: Message) -> None:
     url = urlsplit(settings.esignet.smtp_url)
     host, trust = url.hostname or "", ssl.create_default_context()
     try:
+        mail = _email(settings.esignet.smtp_from, message)
         if url.scheme == "smtps":
             server: smtplib.SMTP = smtplib.SMTP_SSL(host, url.port or 465, timeout=SECONDS, context=trust)
         else:
@@ -94,7 +96,7 @@ def _mail(settings: Settings, message: Message) -> None:
                 server.starttls(context=trust)
             if url.username:
                 server.login(unquote(url.username), secret(settings.secrets, SMTP_SECRET, create=False))
-            server.send_message(_email(settings.esignet.smtp_from, message))
+            server.send_message(mail)
     except smtplib.SMTPRecipientsRefused as error:
         code = next(iter(error.recipients.values()), (450, b""))[0]
         raise NotSent(f"smtp_{code}", final=code >= 500) from None
@@ -105,9 +107,14 @@ def _mail(settings: Settings, message: Message) -> None:
 
 
 def _email(sender: str, message: Message) -> EmailMessage:
+    """Raises NotSent when the address is none that mail can have."""
+    try:
+        to = Address(addr_spec=message.to)
+    except (MessageError, ValueError, IndexError):
+        raise NotSent("bad_address", final=True) from None
     mail = EmailMessage()
     mail["From"] = sender
-    mail["To"] = Address(addr_spec=message.to)
+    mail["To"] = to
     mail["Subject"] = message.subject
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text)

@@ -5,7 +5,7 @@ The shapes are those of MOSIP's mock identity system (reference §10.1). A text 
 """
 
 import re
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,7 +17,7 @@ from janani.esignet.envelope import Fault
 Kind = Literal["UIN", "VID", "NIC", "OTHER"]
 Number = Annotated[str, Meta(pattern=r"^[0-9]{5,19}$")]
 BirthDate = Annotated[str, Meta(pattern=r"^[0-9]{4}/[0-9]{2}/[0-9]{2}$")]
-EMAIL = r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+"
+EMAIL = r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+"
 PHONE = r"\+?[0-9][0-9 ()-]{3,30}"
 PHOTO = r"data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]*"
 
@@ -40,6 +40,11 @@ class Alias(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind = "OTHER"
     expires: datetime | None = None
     revoked: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a time that may be outside the calendar elsewhere on earth."""
+        if self.expires and not MINYEAR < self.expires.year < MAXYEAR:
+            raise ValueError(f"expires must be in a year after {MINYEAR} and before {MAXYEAR}")
 
 
 class Identity(Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):

@@ -42,7 +42,7 @@ async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], 
     """The `request` of an enveloped body as `kind`, its time and fields checked.
 
     Raises Refused: `invalid_request` for another media type, `unknown_error` for JSON that is malformed or has
-    unknown members, else one fault a field.
+    unknown members or is nested without end, else one fault a field.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused("invalid_request")
@@ -51,7 +51,7 @@ async def read(request: Http, kind: type[T], check: Callable[[T], list[Fault]], 
         raise Refused("unknown_error")
     try:
         enveloped: Enveloped[T] = _decoder(cast("Any", kind)).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("unknown_error") from error
     faults = time_fault(enveloped.request_time, now)
     if enveloped.request is None:

@@ -11,11 +11,10 @@ import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from janani.esignet.attempts import check_person, may_send, read_naming, source_of
+from janani.esignet.attempts import check_person, counted_since, read_naming, source_of, strike
 from janani.esignet.delivery import seal
 from janani.esignet.envelope import Fault, success
 from janani.esignet.gateways import Message, channels
-from janani.esignet.identity import normal_number
 from janani.esignet.incoming import Http, csrf_guard, same_transaction
 from janani.esignet.people import masked_email, masked_phone
 from janani.esignet.problems import Refused
@@ -82,19 +81,17 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
     source = source_of(idp, request)
     body, row = await read_naming(request, idp, SendOtp, send_faults, source)
     same_transaction(row, body.transaction_id or "")
-    number = normal_number(body.individual_id or "")
     if row["sends"] >= SENDS:
-        raise await no_more(idp, number)
+        raise await no_more(idp, row, source)
     try:
         await check_person(idp, row, source)
-        may_send(idp, row)
         addresses = _addresses(msgspec.json.decode(row["identity"]), body.otp_channels or [])
         if not addresses:
             raise Refused("no_email_mobile_found")
         reached = await _send(idp, row, source, addresses)
     except Refused:  # what fails counts, too; what succeeds counts itself
         if (await SQL.count_send(idp.pool, id=row["id"]) or 0) > SENDS:
-            raise await no_more(idp, number) from None
+            raise await no_more(idp, row, source) from None
         raise
     answer = {
         "transactionId": row["id"],
@@ -104,9 +101,14 @@ async def send_otp(request: Http, idp: Idp) -> Response[bytes]:
     return Sent(success(answer, idp.now()))
 
 
-async def no_more(idp: Provider, number: str) -> Refused:
-    """The refusal of one try too many in a sign-in. Whoever has this number is locked for `otp_lock_seconds`."""
-    await SQL.lock_number(idp.pool, number=number, locked_until=lock_end(idp))
+async def no_more(idp: Provider, row: Row, source: bytes) -> Refused:
+    """The refusal of one try too many in a sign-in. It counts for its source, and locks the person a code was sent to
+    in this sign-in, whomever the request names, for `otp_lock_seconds`.
+    """
+    if row["of_source"] >= idp.options.otp_source_tries:
+        return Refused("no_attempts_left", reason="source")
+    await strike(idp, row, source, "wrong")
+    await SQL.lock_person_of(idp.pool, transaction=row["id"], locked_until=lock_end(idp))
     return Refused("no_attempts_left")
 
 
@@ -123,7 +125,8 @@ def _addresses(identity: dict[str, Any], channels: list[str]) -> dict[str, str]:
 async def _send(idp: Provider, row: Row, source: bytes, addresses: dict[str, str]) -> list[str]:
     """Keeps the hash of a new code, and puts the code, in the language of the page, on its way; the channels it goes.
 
-    Raises Refused `send_otp_failed` when none of the addresses has a gateway.
+    Raises Refused `send_otp_failed` when none of the addresses has a gateway, `individual_id_blocked` when the person
+    was sent too many codes that were not used.
     """
     sandbox = idp.settings.sandbox
     ways = {way: to for way, to in addresses.items() if sandbox or way in channels(idp.settings)}
@@ -133,10 +136,12 @@ async def _send(idp: Provider, row: Row, source: bytes, addresses: dict[str, str
     i18n.use(i18n.choose((msgspec.json.decode(row["request"]).get("uiLocales") or "en").split(), "esignet/"))
     text = _("%(code)s is your code to sign in. Do not tell it to anyone.") % {"code": code}
     messages = [Message(to, _("Your code to sign in"), text) for to in ways.values()]
-    sent = await CODES.send_code(
+    done = await CODES.send_code(
         idp.pool,
         id=row["id"],
         most=SENDS,
+        most_of_person=idp.options.otp_sends,
+        since=counted_since(idp),
         otp_hash=hashed(idp.otp_key, row["id"], person, code),
         person_id=person,
         otp_expires_at=now + timedelta(seconds=idp.options.otp_seconds),
@@ -148,6 +153,8 @@ async def _send(idp: Provider, row: Row, source: bytes, addresses: dict[str, str
         channels=[] if sandbox else list(ways),
         sealed=[] if sandbox else [seal(idp.pairwise_key, message) for message in messages],
     )
-    if sent is None:
+    if not done["allowed"]:
+        raise Refused("individual_id_blocked", reason="sends")
+    if not done["sent"]:
         raise Refused("invalid_transaction")
     return list(ways)

@@ -78,14 +78,20 @@ _TAKEN = "{} is a number of somebody else in the identity system; a number belon
 
 
 async def save_aliases(connection: Any, aliases: list[tuple[Alias, str]], now: datetime) -> None:
-    """Stores numbers to sign in with, each with the individualId of its person."""
+    """Stores numbers to sign in with, each with the individualId of its person.
+
+    Of one that is there twice (written in two ways, say) the last counts; but revoked once is revoked.
+    """
+    last = {alias.number: alias for alias, _ in aliases}
+    revoked = {alias.number for alias, _ in aliases if alias.revoked}
+    whose = {alias.number: number for alias, number in aliases}
     await SQL.save_aliases(
         connection,
-        aliases=[alias.number for alias, _ in aliases],
-        kinds=[alias.kind for alias, _ in aliases],
-        expiries=[alias.expires for alias, _ in aliases],
-        revoked=[alias.revoked for alias, _ in aliases],
-        individual_ids=[number for _, number in aliases],
+        aliases=list(last),
+        kinds=[alias.kind for alias in last.values()],
+        expiries=[alias.expires for alias in last.values()],
+        revoked=[number in revoked for number in last],
+        individual_ids=[whose[number] for number in last],
         now=now,
     )
 

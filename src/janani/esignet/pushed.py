@@ -54,12 +54,14 @@ def pushed_request(form: dict[str, str]) -> AuthorizationRequest:
     if "request_uri" in form:
         raise TokenRefused("invalid_request", reason="request_uri pushed")
     members: dict[str, Any] = {name: form[name] for name in _MEMBERS if form.get(name)}
+    if "\\u0000" in form.get("claims", ""):  # a database text holds no NUL
+        raise TokenRefused("invalid_claim")
     try:
         if form.get("claims"):
             members["claims"] = msgspec.json.decode(form["claims"], type=dict[str, Any])
         if form.get("max_age"):
             members["max_age"] = int(form["max_age"])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise TokenRefused("invalid_claim") from error
     except ValueError as error:
         raise TokenRefused("invalid_request", reason="max_age") from error
@@ -124,7 +126,7 @@ async def par_oauth_details(request: Http, idp: Idp) -> Response[bytes]:
 
 async def peek(idp: Provider, client_id: str, request_uri: str, now: datetime) -> dict[str, Any]:
     """What was pushed, for the page to know its language; it stays. Empty when there is no such request."""
-    if not request_uri.startswith(REQUEST_URI):
+    if not request_uri.startswith(REQUEST_URI) or "\x00" in client_id:
         return {}
     text = await SQL.pushed_request(
         idp.pool, reference_hash=sha3(request_uri.removeprefix(REQUEST_URI)), client_id=client_id, now=now

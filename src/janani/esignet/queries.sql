@@ -77,21 +77,10 @@ select id, identity from person where individual_id = :individual_id;
 -- name: person_by_id(id)^
 select id, individual_id, identity, locked_until from person where id = :id;
 
--- name: count_failure(limit, locked_until, id)$
--- A wrong code: counts it; the one that reaches the limit locks the person and starts the count anew.
-update person
-set failures = case when failures + 1 >= :limit then 0 else failures + 1 end,
-    locked_until = case when failures + 1 >= :limit then :locked_until::timestamptz else locked_until end
-where id = :id
-returning locked_until;
-
--- name: lock_number(locked_until, number)!
--- Too many tries in one transaction.
+-- name: lock_person_of(locked_until, transaction)!
+-- Too many tries in one transaction: whom its code was sent to, if any was.
 update person set locked_until = greatest(locked_until, :locked_until::timestamptz), failures = 0
-where id = (
-    select p.id from person p left join person_alias a on a.person_id = p.id
-    where p.individual_id = :number or (a.alias = :number and a.revoked_at is null) limit 1
-);
+where id = (select otp_person_id from transaction where id = :transaction);
 
 -- name: add_client(client_id, relying_party_id, name, logo_uri, public_key, public_key_hash, user_claims, acrs, redirect_uris, additional_config, now)$
 -- Null when the id is taken.

@@ -32,9 +32,13 @@ def at_hash(access_token: str) -> str:
 
 
 def pkce_holds(challenge: str | None, verifier: str | None) -> bool:
-    """Whether the verifier is the one the challenge (S256) was made from; without a challenge none is needed."""
+    """Whether the verifier is the one the challenge (S256) was made from; without a challenge there may be none.
+
+    eSignet, 1.6.1 too, ignores a verifier without a challenge. But its client did send a challenge, so somebody took
+    it out of the request (RFC 9700 §2.1.1, §4.8.2): refused, whichever release is imitated.
+    """
     if not challenge:
-        return True
+        return not verifier
     if not re.fullmatch(r"[A-Za-z0-9\-._~]{43,128}", verifier or ""):
         return False
     return hmac.compare_digest(base64url(hashlib.sha256((verifier or "").encode()).digest()), challenge)

@@ -94,3 +94,10 @@ async def test_a_client_can_ask_that_its_requests_are_only_ever_pushed(wire: Wir
 @pytest.mark.parametrize("reference", [None, "", "urn:ietf:params:oauth:request_uri:unknown", "https://evil.example"])
 async def test_a_reference_with_a_fault(wire: Wire, rp: RelyingParty, reference: Any) -> None:
     assert codes(await wire.par_oauth_details(rp.client_id, reference)) == ["invalid_request"]
+
+
+async def test_the_page_knows_no_client_with_a_nul(wire: Wire) -> None:
+    page = await wire.http.get(
+        "/authorize", params={"client_id": "\x00", "request_uri": "urn:ietf:params:oauth:request_uri:x"}
+    )
+    assert page.status_code == 200
