@@ -28,6 +28,7 @@ def like(**changes: object) -> Match:
     [
         ("  Malini   JAYAWARDENA ", "malini jayawardena"),
         ("M. Jayawardena", "m jayawardena"),
+        ("W.M.Malini Jayawardena", "w m malini jayawardena"),
         ("D'Silva-Fernando", "dsilva fernando"),
         ("José Müller", "jose muller"),
         ("මාලිනී ජයවර්ධන", "මාලිනී ජයවර්ධන"),
@@ -46,6 +47,8 @@ def test_names_are_folded_and_other_scripts_kept(name: str, fold: str) -> None:
         ("Fathima Nazeer", "Fatima Nazir"),
         ("Selvi Rajaratnam", "Rajarathnam Selvi"),
         ("Chithra", "Chitra"),
+        ("W.M.Kumari Perera", "W. M. Kumari Perera"),
+        ("W.M.Kumari Perera", "Kumari Perera"),
     ],
 )
 def test_names_that_sound_alike_have_the_same_keys(one: str, other: str) -> None:

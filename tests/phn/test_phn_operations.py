@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -56,6 +57,22 @@ async def test_one_person_gets_no_second_number(route: httpx.AsyncClient) -> Non
     assert other.status_code == 201
     verified = await issued(route, "request-10", KUMARI, confirmDistinct=True)
     assert issue_of(verified) == (409, "duplicate", "identity-known")
+
+
+@pytest.mark.parametrize("meta", [None, "x", [], 5])
+async def test_a_meta_that_is_no_object_is_refused(route: httpx.AsyncClient, meta: object) -> None:
+    refused = await issued(route, "request-1", KUMARI | {"meta": meta})
+    assert issue_of(refused) == (400, "structure", "")
+
+
+async def test_one_that_was_stored_with_such_a_meta_is_found(route: httpx.AsyncClient, settings: Settings) -> None:
+    number = phn_of((await issued(route, "request-1", KUMARI)).json())
+    connection = await asyncpg.connect(settings.database.dsn)
+    await connection.execute("""update phn.person set resource = resource || '{"meta": "x"}'""")
+    await connection.close()
+    found = await route.get("/fhir/Patient", params={"identifier": f"{PHN}|{number}"})
+    assert found.status_code == 200, found.text
+    assert found.json()["entry"][0]["resource"]["meta"]["versionId"] == "1"
 
 
 @pytest.mark.parametrize(

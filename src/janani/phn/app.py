@@ -12,6 +12,7 @@ from janani import programmes
 from janani.kernel import http, postgres
 from janani.kernel.clock import Clock, system_clock
 from janani.phn import capability, demographics, operations
+from janani.phn.anew import make_anew
 from janani.phn.authority import Authority, api_token_guard, open_authority
 from janani.phn.demo import load_holders
 from janani.phn.problems import PhnProblem, render, render_unforeseen
@@ -37,6 +38,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         pool = await postgres.open_pool(settings.database.dsn, "phn", max_size=settings.database.pool_connections)
         try:
             authority = open_authority(settings, clock, pool)
+            await make_anew(pool, authority.systems)
             if settings.sandbox:
                 await load_holders(pool, programmes.load(settings.programme), authority.systems, clock())
             app.state.authority = authority

@@ -12,7 +12,10 @@ _LATIN = re.compile(r"^[a-z]+$")
 
 
 def folded(name: str) -> str:
-    """Lower case, Latin letters without accents, words with one blank between; other scripts keep their signs."""
+    """Lower case, Latin letters without accents, words with one blank between; other scripts keep their signs.
+
+    A dot ends a word: W.M.Kumari is W. M. Kumari.
+    """
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     letters = []
     base = ""
@@ -21,7 +24,7 @@ def folded(name: str) -> str:
             continue
         base = character
         keep = character.isalnum() or unicodedata.category(character).startswith("M")
-        letters.append(character if keep else "" if character in "'’.\u200d\u200c" and base else " ")
+        letters.append(character if keep else "" if character in "'’\u200d\u200c" and base else " ")
     return unicodedata.normalize("NFC", " ".join("".join(letters).split()))
 
 

@@ -50,6 +50,7 @@ class Patient(Struct, frozen=True, rename="camel"):
     telecom: list[ContactPoint] = []
     gender: str = ""
     birth_date: str = ""
+    meta: dict[str, Any] = {}
 
 
 class Systems(Struct, frozen=True):
@@ -117,7 +118,8 @@ def with_phn(resource: Resource, number: str, systems: Systems) -> Resource:
 def answered(row: Mapping[str, Any]) -> Resource:
     """A stored person as a resource: what was sent, with our id and version."""
     resource: Resource = msgspec.json.decode(row["resource"])
-    meta = resource.get("meta", {}) | {
+    sent = resource.get("meta")
+    meta = (sent if isinstance(sent, dict) else {}) | {  # rows of earlier releases may have anything there
         "versionId": str(row["revision"]),
         "lastUpdated": row["updated_at"].isoformat(),
     }

@@ -75,7 +75,7 @@ on conflict (phn) do nothing;
 -- With a revision only that one is replaced: two midwives at once can't overwrite each other unseen.
 update person
 set subject = :subject, nic = :nic, name = :name, name_keys = :name_keys, gender = :gender, birth_date = :birth_date,
-    phones = :phones, resource = :resource, updated_at = :at, revision = revision + 1
+    phones = :phones, resource = :resource, updated_at = :at, revision = revision + 1, rules = 2
 where phn = :phn and (:revision::int is null or revision = :revision::int)
 returning id, phn, resource, revision, updated_at;
 
@@ -88,3 +88,14 @@ select :at, :who, :action, p from unnest(:people::uuid[]) as p;
 
 -- name: note_nobody(at, who, action)!
 insert into audit (at, who, action) values (:at, :who, :action);
+
+-- name: of_old_rules(most)
+-- People whose columns were made by the rules of an earlier release.
+select id, resource from person where rules < 2 order by id limit :most for update skip locked;
+
+-- name: made_anew(ids, nics, names, name_keys)!
+-- What they are compared by now, nulls where it stays; `name_keys` has the keys of a name with blanks between.
+update person p set rules = 2, nic = coalesce(n.nic, p.nic), name = coalesce(n.name, p.name),
+  name_keys = coalesce(string_to_array(n.name_keys, ' '), p.name_keys)
+from unnest(:ids::uuid[], :nics::text[], :names::text[], :name_keys::text[]) as n (id, nic, name, name_keys)
+where p.id = n.id;
