@@ -21,6 +21,8 @@ ESIGNET = "http://localhost:8088"
 SUBJECT = "http://fhir.health.gov.lk/ips/identifier/esignet-subject"
 PORTALS = "http://localhost:8000"
 VERIFIER = "v" * 43
+DOCTOR = "openid fhirUser user/*.cruds"
+MOTHER = "openid fhirUser launch/patient patient/*.rs"
 
 
 class Time:
@@ -133,6 +135,21 @@ class Server(msgspec.Struct):
         )
         assert answer.status_code == 200, answer.text
         return answer.json()  # type: ignore[no-any-return]
+
+
+def told(location: str) -> dict[str, str]:
+    """What a redirect says."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+def doctor(server: Server) -> None:
+    """Whom eSignet names is a doctor."""
+    server.esignet.person = {"sub": "pairwise-d", "name": "Anura Perera", "email": "Dr.Perera@moh.example"}
+
+
+async def refreshed(server: Server, said: dict[str, Any]) -> httpx.Response:
+    """The answer to the refresh token of `said`."""
+    return await server.token("portals", grant_type="refresh_token", refresh_token=said["refresh_token"])
 
 
 def patient(subject: str, phn: str = "1") -> dict[str, Any]:

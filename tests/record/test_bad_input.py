@@ -105,6 +105,7 @@ URLS = [
     "/Patient/" + "x" * 500,
     "/Patient/x/_history/99999999999999999999",
     "/Patient/x/_history/x",
+    "/Patient/x/_history/%C2%B2",
     "/Patient?identifier=%00",
     "/Patient?_count=-1",
     "/Patient?_count=" + "9" * 5000,
@@ -132,3 +133,26 @@ async def test_odd_urls(record: httpx.AsyncClient) -> None:
         answer = await record.get(f"/fhir{url}")
         assert answer.status_code < 500, (url, answer.text[:300])
         assert answer.json()["resourceType"] in ("OperationOutcome", "Bundle")
+
+
+OPERATIONS = [
+    {"parameter": None},
+    {"parameter": 5},
+    {"parameter": "x"},
+    {"parameter": {"name": "resource"}},
+    {"parameter": [None]},
+    {"parameter": [{"name": [1]}]},
+    {"parameter": [{"name": "resource", "resource": "x"}]},
+    {"parameter": [{"name": "resource", "resource": None}]},
+    {"parameter": [{"name": "patient", "valueIdentifier": {"system": 5}}]},
+    {"parameter": [{"name": "system", "valueUri": 5}]},
+]
+
+
+async def test_odd_parameters_of_operations(record: httpx.AsyncClient) -> None:
+    for odd in OPERATIONS:
+        for url in ("/fhir/Patient/$validate", "/fhir/$sent-digests"):
+            answer = await record.post(url, json={"resourceType": "Parameters", **odd})
+            assert answer.status_code in (200, 400), (url, odd, answer.text[:300])
+            if not isinstance(odd["parameter"], list):
+                assert answer.status_code == 400, (url, odd)

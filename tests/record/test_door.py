@@ -122,6 +122,10 @@ async def test_a_page_link_serves_its_owner_alone(acting: As) -> None:
     assert (await acting(SITA).get(f"/fhir{link}")).status_code == 200
 
 
+def _may(*scopes: str) -> Actor:
+    return Actor(kind="staff", id="Practitioner/1", scopes=frozenset(scopes))
+
+
 async def test_scopes_decide_what_may_be_done(acting: As) -> None:
     new = {"resourceType": "Patient", "name": [{"family": "Silva"}]}
     assert (await acting(NIMALI).post("/fhir/Patient", json=new)).status_code == 403
@@ -133,6 +137,72 @@ async def test_scopes_decide_what_may_be_done(acting: As) -> None:
     assert (await acting(reader).get("/fhir/_history")).status_code == 403
     chained = await acting(reader).get("/fhir/Encounter?patient.family=perera")
     assert chained.status_code == 403
+
+
+async def test_a_chain_needs_the_right_to_search_all_along_it(acting: As) -> None:
+    reader = _may("user/Observation.rs", "user/Encounter.rs", "user/EpisodeOfCare.rs")
+    short = await acting(reader).get("/fhir/Observation?encounter.status=finished")
+    assert short.status_code == 200
+    long = await acting(reader).get("/fhir/Observation?encounter.patient.family=perera")
+    assert long.status_code == 403
+
+
+async def test_criteria_other_than_an_identifier_need_the_right_to_search(acting: As) -> None:
+    def observed(about: str) -> dict[str, Any]:
+        subject = {"reference": about}
+        return {"resourceType": "Observation", "status": "final", "code": {"text": "kicks"}, "subject": subject}
+
+    def create(actor: Actor, about: str) -> Awaitable[httpx.Response]:
+        return acting(actor).post("/fhir/Observation", json=observed(about))
+
+    creator = _may("user/Observation.cud")
+    assert (await create(creator, "Patient?family=nobody")).status_code == 403
+    assert (await create(creator, f"Patient?identifier={PHN}|sita")).status_code == 201
+    assert (await create(_may("user/Observation.c", "user/Patient.s"), "Patient?_id=sita")).status_code == 201
+    for criteria in ("status=final", "subject.family=perera", f"identifier={PHN}|1&status=final"):
+        assert (await acting(creator).delete(f"/fhir/Observation?{criteria}")).status_code == 403
+        sent = await acting(creator).put(f"/fhir/Observation?{criteria}", json=observed("Patient/sita"))
+        assert sent.status_code == 403
+
+
+async def test_who_may_not_read_is_not_shown_what_a_write_found(acting: As) -> None:
+    new = {"resourceType": "Patient", "identifier": [{"system": PHN, "value": "sita"}]}
+
+    async def create(actor: Actor) -> httpx.Response:
+        headers = {"if-none-exist": f"identifier={PHN}|sita", "prefer": "return=representation"}
+        found = await acting(actor).post("/fhir/Patient", json=new, headers=headers)
+        assert found.status_code == 200
+        return found
+
+    assert "Perera" in (await create(_may("user/Patient.cr"))).text
+    hidden = await create(_may("user/Patient.c"))
+    assert hidden.content == b""
+    assert hidden.headers["content-location"].endswith("Patient/sita/_history/1")
+    patched = await acting(_may("user/Patient.u")).patch(
+        "/fhir/Patient/sita",
+        content=b'[{"op":"add","path":"/active","value":true}]',
+        headers={"content-type": "application/json-patch+json"},
+    )
+    assert (patched.status_code, patched.content) == (200, b"")
+
+
+async def test_a_count_is_an_access_to_the_record_of_whom_it_counts(acting: As) -> None:
+    async def searches(about: str) -> list[str]:
+        found = (await acting(OPEN).get(f"/fhir/AuditEvent?patient={about}&action=E&_count=500")).json()
+        events = [entry["resource"] for entry in found.get("entry", [])]
+        return [event["entity"][1]["description"] for event in events]
+
+    for count in ("_summary=count", "_count=0"):
+        url = f"/fhir/Encounter?patient=sita&status=finished&{count}"
+        assert (await acting(_may("user/Encounter.s")).get(url)).json()["total"] == 1
+    assert await searches("sita") == ["Encounter?patient&status"] * 2
+    assert await searches("nimali") == []
+
+
+async def test_everything_of_types_that_may_not_be_read_is_nothing(acting: As) -> None:
+    reader = Actor(kind="staff", id="Practitioner/1", scopes=frozenset({"user/Patient.rs"}))
+    assert _ids(await acting(reader).get("/fhir/Patient/sita/$everything")) == {"sita"}
+    assert _ids(await acting(reader).get("/fhir/Patient/sita/$everything?_type=Encounter")) == set()
 
 
 async def test_a_patient_who_may_write_writes_about_herself(acting: As) -> None:

@@ -1,8 +1,12 @@
 """The RESTful interactions of R4 §http on one resource."""
 
 import httpx
+import pytest
+
+from janani.record.preferences import preference
 
 PHN = "http://fhir.health.gov.lk/ips/identifier/phn"
+FHIR = {"content-type": "application/fhir+json"}
 
 
 def patient(number: str = "1", **more: object) -> dict[str, object]:
@@ -36,6 +40,23 @@ async def test_update_makes_a_version_unless_nothing_changed(record: httpx.Async
     assert [one.headers["etag"] for one in (first, same, other)] == ['W/"1"', 'W/"1"', 'W/"2"']
     old = await record.get("/fhir/Patient/nimali/_history/1")
     assert old.json()["identifier"][0]["value"] == "1"
+
+
+async def test_another_precision_is_another_value(record: httpx.AsyncClient) -> None:
+    async def stored(value: bytes) -> tuple[str, bytes]:
+        body = b'{"resourceType":"Observation","id":"hb","status":"final","code":{"text":"Hb"},'
+        body += b'"valueQuantity":{"value":%b}}' % value
+        answer = await record.put("/fhir/Observation/hb", content=body, headers=FHIR)
+        return answer.headers["etag"], answer.content
+
+    for version, value in enumerate((b"12", b"12.0", b"12.00"), 1):
+        tag, said = await stored(value)
+        assert tag == f'W/"{version}"'
+        assert b'"value":%b}' % value in said
+    assert (await stored(b"12.00"))[0] == 'W/"3"'
+    patch = b'[{"op":"replace","path":"/valueQuantity/value","value":12.0}]'
+    headers = {"content-type": "application/json-patch+json"}
+    assert b'"value":12.0}' in (await record.patch("/fhir/Observation/hb", content=patch, headers=headers)).content
 
 
 async def test_a_stale_version_is_refused(record: httpx.AsyncClient) -> None:
@@ -139,6 +160,13 @@ async def test_prefer_decides_what_comes_back(record: httpx.AsyncClient) -> None
     assert (minimal.status_code, minimal.content) == (201, b"")
     said = await record.post("/fhir/Patient", json=patient(), headers={"prefer": "return=OperationOutcome"})
     assert said.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    "prefer", ["return=minimal, handling=strict", "handling=strict; x=y,return=minimal", 'Return="minimal"']
+)
+async def test_preferences_come_in_any_order(prefer: str) -> None:
+    assert preference(prefer) == "minimal"
 
 
 async def test_what_is_not_supported_is_refused(record: httpx.AsyncClient) -> None:

@@ -73,6 +73,15 @@ SEARCHES = {
     "Patient?birthdate=lt1995": ["sita"],
     "Patient?birthdate=ge1995-04-02": ["nimali"],
     "Patient?birthdate=gt1995-04-02": [],
+    "Patient?birthdate=lt9999": ["nimali", "sita"],
+    "Patient?birthdate=le9999-12-31": ["nimali", "sita"],
+    "Patient?birthdate=gt9999-12-31T23:59:59-05:00": [],
+    "Patient?birthdate=ge0001-01-01T00:00:00%2B05:30": ["nimali", "sita"],
+    "Patient?birthdate=ap0001": [],
+    "Patient?birthdate=ap0001-01-01": [],
+    "Patient?birthdate=ap9999-12-30": [],
+    "Patient?birthdate=ap9999-12-31": [],
+    "Patient?_lastUpdated=ap9999-12-31": [],
     "Patient?gender=female&family=silva": [],
     "Patient?phone=%2B94771234567&_sort=-birthdate": ["nimali", "sita"],
     "Patient?_sort=birthdate": ["sita", "nimali"],
@@ -172,6 +181,29 @@ _SHARED_ROWS = {
 async def test_parameters_that_share_index_rows_find_no_more_than_their_own(shared_rows: httpx.AsyncClient) -> None:
     found = {query: searchset(await shared_rows.get(f"/fhir/{query}")) for query in _SHARED_ROWS}
     assert found == _SHARED_ROWS
+
+
+async def test_a_quantity_is_found_by_code_or_unit(record: httpx.AsyncClient) -> None:
+    pressure = {"value": 120, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}
+    resource = {"resourceType": "Observation", "id": "bp", "status": "final", "code": {"text": "BP"}}
+    await record.put("/fhir/Observation/bp", json=resource | {"valueQuantity": pressure})
+    expected = {
+        "120||mmHg": ["bp"],
+        "120||mm[Hg]": ["bp"],
+        "120|http://unitsofmeasure.org|mm[Hg]": ["bp"],
+        "120|http://unitsofmeasure.org|mmHg": [],
+        "119||mmHg": [],
+    }
+    url = "/fhir/Observation"
+    assert {value: searchset(await record.get(url, params={"value-quantity": value})) for value in expected} == expected
+
+
+async def test_of_many_values_the_smallest_counts_upwards_and_the_greatest_downwards(record: httpx.AsyncClient) -> None:
+    for name, families in {"a": ["Abey", "Zoysa"], "m": ["Mendis"]}.items():
+        resource = {"resourceType": "Patient", "id": name, "name": [{"family": family} for family in families]}
+        await record.put(f"/fhir/Patient/{name}", json=resource)
+    assert searchset(await record.get("/fhir/Patient?_sort=family")) == ["a", "m"]
+    assert searchset(await record.get("/fhir/Patient?_sort=-family")) == ["a", "m"]
 
 
 async def test_search_by_post_puts_nothing_in_the_url(filled: httpx.AsyncClient) -> None:

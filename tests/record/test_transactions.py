@@ -123,6 +123,19 @@ async def test_conditional_creates_of_one_bundle_agree(record: httpx.AsyncClient
     assert (await record.post("/fhir", json=twice)).status_code == 400
 
 
+async def test_the_second_conditional_create_of_a_bundle_says_where_the_first_put_it(record: httpx.AsyncClient) -> None:
+    unit = {"resourceType": "Organization", "identifier": [{"system": PHN, "value": "u"}]}
+    entries = [entry(unit, "Organization", "POST", ifNoneExist=f"identifier={PHN}|u") for _ in range(2)]
+    prefer = {"prefer": "return=representation"}
+    answer = await record.post(
+        "/fhir", json={"resourceType": "Bundle", "type": "transaction", "entry": entries}, headers=prefer
+    )
+    assert statuses(answer) == ["201", "200"]
+    first, second = answer.json()["entry"]
+    assert second["resource"] == first["resource"]
+    assert second["response"] == {**first["response"], "status": "200 OK"}
+
+
 async def test_patch_and_versions_within_a_bundle(record: httpx.AsyncClient) -> None:
     await record.put("/fhir/Patient/nimali", json={"resourceType": "Patient", "id": "nimali"})
     patch = base64.b64encode(json.dumps([{"op": "add", "path": "/active", "value": True}]).encode()).decode()
@@ -142,6 +155,34 @@ async def test_in_a_batch_each_stands_for_itself(record: httpx.AsyncClient) -> N
     assert answer.json()["type"] == "batch-response"
     assert statuses(answer) == ["201", "400", "404"]
     assert answer.json()["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+BAD_ENTRIES: list[dict[str, Any]] = [
+    {},
+    {"request": {"method": "BREW", "url": "Patient"}},
+    {"request": {"method": "PUT", "url": "Patient/1"}},
+    {"request": {"method": "POST", "url": "Nonsense"}, "resource": {"resourceType": "Nonsense"}},
+    entry({"resourceType": "Group"}, "Patient", "POST"),
+    entry({"resourceType": "Patient", "name": [{"family": "a\0b"}]}, "Patient", "POST"),
+    {"request": {"method": "GET", "url": "Patient/x/_history/99999999999"}},
+    {"request": {"method": "GET", "url": "Patient/x/_history/\u00b2"}},
+    {"request": {"method": "GET", "url": "Patient?identifier=%00"}},
+]
+
+
+async def test_in_a_batch_a_bad_entry_spoils_no_other(record: httpx.AsyncClient) -> None:
+    new = entry({"resourceType": "Patient", "name": [{"family": "Silva"}]}, "Patient", "POST")
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [new, *BAD_ENTRIES, new]}
+    answer = await record.post("/fhir", json=bundle)
+    first, *bad, last = statuses(answer)
+    assert (first, last) == ("201", "201")
+    assert set(bad) == {"400", "404", "422"}, bad
+    outcomes = [one["response"]["outcome"]["resourceType"] for one in answer.json()["entry"][1:-1]]
+    assert outcomes == ["OperationOutcome"] * len(BAD_ENTRIES)
+    for one in BAD_ENTRIES:
+        whole = await record.post("/fhir", json=bundle | {"type": "transaction", "entry": [new, one]})
+        assert whole.status_code in (400, 404, 422), one
+    assert (await record.get("/fhir/Patient?_summary=count")).json()["total"] == 2
 
 
 async def test_what_is_no_transaction_is_refused(record: httpx.AsyncClient) -> None:

@@ -1,9 +1,12 @@
 """Who is asking: made once a request from its access token, and given to the `Door`."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
+
+from janani.record.problems import FhirProblem
 
 Interaction = Literal["create", "read", "update", "delete", "search"]
 _LETTERS: dict[Interaction, str] = {"create": "c", "read": "r", "update": "u", "delete": "d", "search": "s"}
@@ -37,6 +40,12 @@ class Actor(Struct, frozen=True, dict=True):
             return True
         letters = self._rights.get(resource_type, "") + self._rights.get("*", "")
         return _LETTERS[interaction] in letters
+
+    def require_search(self, types: Iterable[str]) -> None:
+        """Raises FhirProblem 403 when one of `types` may not be searched: whether something matches tells of it."""
+        for name in sorted(types):
+            if not self.may("search", name):
+                raise FhirProblem(403, "forbidden", f"The access token does not allow to search {name}")
 
     @cached_property
     def _rights(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 
@@ -54,8 +53,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         render_error=problems.render_error,
         exception_handlers={
             FhirProblem: problems.render,
-            asyncpg.DataError: problems.render_unstorable,
-            RecursionError: problems.render_unstorable,
+            **dict.fromkeys(problems.UNSTORABLE, problems.render_unstorable),
             **dict.fromkeys(problems.AWAY, problems.render_away),
         },
         lifespan=[lambda app: _resources(app, settings, clock)],

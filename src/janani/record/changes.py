@@ -1,6 +1,7 @@
 """What a write asks for, and what came of it; deciding the next version of one resource. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import jsonpatch
@@ -8,6 +9,7 @@ import jsonpointer
 from msgspec import Struct
 
 from janani.record import json_text
+from janani.record.json_text import Sent
 from janani.record.problems import FhirProblem, Issue
 from janani.record.store import Current
 
@@ -31,7 +33,7 @@ class Change(Struct):
     type: str
     id: str = ""
     criteria: str = ""
-    resource: Resource | None = None
+    resource: Sent | None = None
     patch: list[Any] | None = None
     if_match: int | None = None
     only_new: bool = False
@@ -57,7 +59,6 @@ class Done(Struct):
     body: bytes | None = None
     issues: tuple[Issue, ...] = ()
     patients: tuple[str, ...] = ()
-    changed: bool = True
 
 
 def check_preconditions(change: Change, current: Current | None) -> None:
@@ -103,10 +104,14 @@ def same_content(content: Resource, current: Current) -> bool:
     """Whether `content` says what `current` says already: then no new version is made, as HAPI does."""
     if current.body is None:
         return False
+    if json_text.encode(stamped(content, current.version, current.last_updated)) == current.body:
+        return True
     stored = json_text.decode(current.body)
     for name in ("versionId", "lastUpdated"):
         stored["meta"].pop(name, None)
-    return stored == {"meta": {}, **content}
+    said = {"meta": {}, **content}
+    # Python holds 12.5 and 12.50 for equal; in FHIR they differ in precision (R4 §datatypes, decimal).
+    return stored == said and json_text.ordered(stored) == json_text.ordered(said)
 
 
 def stamped(content: Resource, version: int, now: datetime) -> Resource:
@@ -116,9 +121,10 @@ def stamped(content: Resource, version: int, now: datetime) -> Resource:
     return {"resourceType": rest["resourceType"], "id": rest["id"], "meta": meta, **rest}
 
 
+@lru_cache(maxsize=64)  # all versions that a request makes are of one moment
 def instant(moment: datetime) -> str:
-    """`moment` as a FHIR instant in milliseconds."""
-    return moment.isoformat(timespec="milliseconds")
+    """`moment` as a FHIR instant in milliseconds, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _patched(resource: Resource, operations: list[Any]) -> Resource:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 Range = tuple[datetime, datetime]
 
 _DATE = re.compile(
@@ -35,9 +36,30 @@ def span(text: str) -> Range | None:
             int((fraction or "0")[:6].ljust(6, "0")),
             tzinfo=_zone(offset),
         )
-        return low.astimezone(UTC), (low + _length(low, found)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    return _utc(low), _end(low, found)
+
+
+def widened(range_: Range, margin: timedelta) -> Range:
+    """`range_` with `margin` before and after it, as far as there are dates."""
+    low, high = range_
+    return max(low, BEGINNING + margin) - margin, min(high, _LAST - margin) + margin
+
+
+def _utc(moment: datetime) -> datetime:
+    """`moment` in UTC; the first or last one there is when it would be beyond."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return BEGINNING if moment.year == BEGINNING.year else _LAST
+
+
+def _end(low: datetime, found: re.Match[str]) -> datetime:
+    try:
+        return _utc(low + _length(low, found))
+    except (ValueError, OverflowError):  # of the year 9999
+        return _LAST
 
 
 def _zone(offset: str | None) -> timezone:

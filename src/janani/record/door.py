@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from janani.kernel.clock import Clock
@@ -105,11 +106,7 @@ class Door(Struct):
 
     async def search(self, query: Query) -> Page:
         """The first page of a search."""
-        self._require("search", query.type)
-        for part in query.filters:
-            for target in part.targets:
-                if not self.actor.may("search", target):
-                    raise FhirProblem(403, "forbidden", f"A chained search needs the right to search {target}")
+        self.actor.require_search(query.types)
         async with self._connected() as connection:
             if query.type == AUDIT:
                 await self.auditor.settle(connection)
@@ -171,11 +168,11 @@ class Door(Struct):
         try:
             async with self.together() as door:
                 assert door.connection is not None
-                writer = Writer(door.connection, self.base_url, self.actor.patient, self.now(), self.validator)
+                writer = Writer(door.connection, self.base_url, self.actor, self.now(), self.validator)
                 done = await writer.apply(changes)
                 accesses = [_written(change, one) for change, one in zip(changes, done, strict=True) if one.id]
                 await self._audit(door.connection, *accesses)
-                return done
+                return [self._told(change, one) for change, one in zip(changes, done, strict=True)]
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             text = "HAPI-0823: The operation has failed with a version conflict. Please try again."
             raise FhirProblem(409, "conflict", text) from error
@@ -212,6 +209,11 @@ class Door(Struct):
         if not self.actor.may(interaction, resource_type):
             raise FhirProblem(403, "forbidden", f"The access token does not allow to {interaction} {resource_type}")
 
+    def _told(self, change: Change, done: Done) -> Done:
+        """`done` without the body when that says more than was sent, to one who may not read it."""
+        more = change.method == "PATCH" or (change.method == "POST" and change.found)
+        return msgspec.structs.replace(done, body=None) if more and not self.actor.may("read", done.type) else done
+
     def _sees(self, resource_type: str, compartment: Sequence[str]) -> bool:
         patient = self.actor.patient
         return (
@@ -237,7 +239,7 @@ def _access(action: Literal["R"], interaction: str, resource_type: str, resource
 
 
 def _searched(resource_type: str, interaction: str, page: Page, names: Sequence[str]) -> Access:
-    patients = sorted({patient for found in page.all for patient in found.compartment})
+    patients = sorted({patient for found in page.all for patient in found.compartment} | set(page.counted))
     return Access("E", interaction, resource_type, patients=tuple(patients), query=tuple(names))
 
 

@@ -29,7 +29,7 @@ Date = tuple[str, datetime, datetime]
 String = tuple[str, str, str]
 """Name, the text folded (lower case, without accents) for search, and as written."""
 Quantity = tuple[str, Decimal, str, str]
-"""Name, number, and its unit's system and code or else its text."""
+"""Name, number, and its unit's system and code or, without system, its text where that is another."""
 
 
 class Rows(Struct):
@@ -248,10 +248,13 @@ def _quantities(found: Rows, parameters: list[Parameter], values: list[Any], _ba
     for value in values:
         number = value.get("value") if isinstance(value, dict) else value
         if isinstance(number, (int, float, Decimal)) and not isinstance(number, bool):
-            unit = value if isinstance(value, dict) else {}
-            code = str(unit.get("code") or unit.get("currency") or unit.get("unit") or "")
-            row = (Decimal(number), str(unit.get("system") or ""), code)
-            found.quantities += [(one.key, *row) for one in parameters]
+            said = value if isinstance(value, dict) else {}
+            amount, unit = Decimal(number), str(said.get("unit") or "")
+            code = str(said.get("code") or said.get("currency") or unit)
+            entries = [(amount, str(said.get("system") or ""), code)]
+            if unit not in ("", code):  # who names no system means either (R4 §search, quantity)
+                entries.append((amount, "", unit))
+            found.quantities += [(one.key, *row) for one in parameters for row in entries]
 
 
 def _uris(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:

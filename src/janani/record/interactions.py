@@ -42,9 +42,8 @@ async def vread(
 ) -> Response[bytes]:
     """Read of a certain version."""
     door = await door_of(request)
-    if not version.isdigit() or len(version) > 9:
-        raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {resource_type}/{resource_id} has no such version")
-    found = await door.vread(resource_type, resource_id, int(version))
+    number = preferences.version(version, f"{resource_type}/{resource_id}")
+    found = await door.vread(resource_type, resource_id, number)
     return _answer(found.body, headers=_version_headers(found))
 
 
@@ -120,7 +119,7 @@ async def create(request: Http, resource_type: FromPath[str]) -> Response[bytes]
     _refuse_operation(request, resource_type)
     door, condition = await door_of(request), request.headers.get("if-none-exist")
     criteria = f"{resource_type}?{condition.rpartition('?')[2]}" if condition else ""
-    change = Change("POST", resource_type, criteria=criteria, resource=await _resource(request))
+    change = Change("POST", resource_type, criteria=criteria, resource=json_text.sent(await _json(request)))
     return await _write(request, door, change)
 
 
@@ -128,8 +127,8 @@ async def create(request: Http, resource_type: FromPath[str]) -> Response[bytes]
 async def update(request: Http, resource_type: FromPath[str], resource_id: FromPath[str]) -> Response[bytes]:
     """Update, or create under the client's own id."""
     door = await door_of(request)
-    resource = await _resource(request)
-    if "id" not in resource:
+    resource = json_text.sent(await _json(request))
+    if resource.id is None:
         text = "HAPI-0419: Can not update resource, resource body must contain an ID element for update (PUT) operation"
         raise FhirProblem(400, "invalid", text)
     if not json_text.is_id(resource_id):
@@ -143,7 +142,8 @@ async def update(request: Http, resource_type: FromPath[str], resource_id: FromP
 async def conditional_update(request: Http, resource_type: FromPath[str]) -> Response[bytes]:
     """Update of what the query string finds, else create."""
     door = await door_of(request)
-    change = Change("PUT", resource_type, criteria=_criteria(request, resource_type), resource=await _resource(request))
+    resource = json_text.sent(await _json(request))
+    change = Change("PUT", resource_type, criteria=_criteria(request, resource_type), resource=resource)
     return await _write(request, door, _conditions(request, change))
 
 
@@ -183,7 +183,7 @@ async def conditional_delete(request: Http, resource_type: FromPath[str]) -> Res
 async def transaction(request: Http) -> Response[bytes]:
     """Transaction or batch."""
     door = await door_of(request)
-    wanted = transactions.plan(await _resource(request))
+    wanted = transactions.plan(await _json(request))
     prefer = request.headers.get("prefer")
     # As HAPI: a transaction answers without the resources unless they are asked for.
     representation = prefer is not None and preferences.preference(prefer) == "representation"
@@ -197,10 +197,11 @@ async def validate(request: Http) -> Response[bytes]:
     door = await door_of(request)
     resource = await _resource(request)
     if resource.get("resourceType") == "Parameters":
-        parts = {part.get("name"): part for part in resource.get("parameter", ()) if isinstance(part, dict)}
+        parts = {part["name"]: part for part in _parameters(resource)}
         if "profile" in parts or "mode" in parts:
             raise FhirProblem(400, "not-supported", "$validate takes the parameter resource only")
-        resource = parts.get("resource", {}).get("resource", {})
+        inner = parts.get("resource", {}).get("resource")
+        resource = inner if isinstance(inner, dict) else {}
     if resource.get("resourceType") != resource_type or (resource_id and resource.get("id") != resource_id):
         raise FhirProblem(400, "invalid", "The resource does not go with the URL")
     issues = door.validate(resource)
@@ -220,13 +221,13 @@ async def sent_digests(request: Http) -> Response[bytes]:
     sorted and joined by newlines.
     """
     door, sent = await door_of(request), await _resource(request)
-    parts = [part for part in sent.get("parameter", ()) if isinstance(part, dict)]
-    given = [part.get("valueIdentifier") for part in parts if part.get("name") == "patient"]
+    parts = _parameters(sent)
+    given = [part.get("valueIdentifier") for part in parts if part["name"] == "patient"]
     patients = [(one.get("system", ""), one.get("value", "")) for one in given if isinstance(one, dict)]
-    owned = [part.get("valueUri") for part in parts if part.get("name") == "system"]
+    owned = [part.get("valueUri") for part in parts if part["name"] == "system"]
     if len(patients) > _MOST_PATIENTS or not all(isinstance(text, str) for one in (*patients, owned) for text in one):
         raise FhirProblem(400, "invalid", f"$sent-digests takes up to {_MOST_PATIENTS} identifiers and systems")
-    summary = any(part.get("name") == "summary" and part.get("valueBoolean") is True for part in parts)
+    summary = any(part["name"] == "summary" and part.get("valueBoolean") is True for part in parts)
     rows = await door.sent_digests(patients, [text for text in owned if isinstance(text, str)], summary=summary)
     answer = [{"name": "digest", "valueString": "\t".join(row)} for row in rows]
     return _answer(json_text.encode({"resourceType": "Parameters", "parameter": answer}))
@@ -305,10 +306,24 @@ def _conditions(request: Http, change: Change) -> Change:
 
 
 async def _resource(request: Http) -> changes.Resource:
+    return json_text.decode(await _json(request))
+
+
+def _parameters(resource: changes.Resource) -> list[dict[str, Any]]:
+    """The parameters of a Parameters resource, each with its name. Raises FhirProblem 400."""
+    parts = resource.get("parameter", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise FhirProblem(400, "structure", "parameter must be an array of objects", "Parameters.parameter")
+    if not all(isinstance(part.get("name"), str) for part in parts):
+        raise FhirProblem(400, "required", "A parameter needs a name", "Parameters.parameter.name")
+    return parts
+
+
+async def _json(request: Http) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind and "json" not in kind:
         raise FhirProblem(415, "not-supported", "Only JSON is supported: Content-Type: application/fhir+json")
-    return json_text.decode(await request.body())
+    return await request.body()
 
 
 async def _patch(request: Http) -> list[Any]:

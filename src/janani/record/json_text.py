@@ -5,17 +5,40 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from janani.record.problems import FhirProblem
 
 _ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_orderly = msgspec.json.Encoder(decimal_format="number", order="sorted")
+
+
+class _Head(Struct, rename="camel"):
+    resource_type: Any = None
+    id: Any = None
+
+
+class Sent(Struct):
+    """A resource as it came: its JSON without blanks, and the type and id it says it has (None: it says none)."""
+
+    body: bytes
+    type: Any
+    id: Any
+
+
+_head = msgspec.json.Decoder(_Head)
 
 
 def encode(value: Any) -> bytes:
     """`value` as JSON."""
     return _encoder.encode(value)
+
+
+def ordered(value: Any) -> bytes:
+    """`value` as JSON, the elements of each object sorted: the same for all that is equal to the last digit."""
+    return _orderly.encode(value)
 
 
 def decode(content: bytes) -> dict[str, Any]:
@@ -31,6 +54,18 @@ def decode(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FhirProblem(400, "structure", "HAPI-1837: The request body is no JSON object.")
     return value
+
+
+def sent(content: bytes) -> Sent:
+    """The resource in `content`, read no further than its type and id. Raises FhirProblem 400 when it is no object."""
+    try:
+        head = _head.decode(content)
+        # Escapes may hide a reference from who looks for it in the bytes: such JSON is written anew.
+        body = encode(decode(content)) if b"\\" in content else msgspec.json.format(content, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        decode(content)
+        raise
+    return Sent(body, head.resource_type, head.id)
 
 
 def pretty(content: bytes) -> bytes:

@@ -65,14 +65,15 @@ class Statement:
         """The sort expression; equals stand in the order they came to the store."""
         terms = []
         for parameter, descending in query.sort:
-            terms.append(f"{self._sort_value(parameter, row)} {'desc' if descending else 'asc'} nulls last")
+            value = self._sort_value(parameter, row, "max" if descending else "min")
+            terms.append(f"{value} {'desc' if descending else 'asc'} nulls last")
         return ", ".join([*terms, f"{row}.key"])
 
-    def _sort_value(self, parameter: Parameter, row: str) -> str:
+    def _sort_value(self, parameter: Parameter, row: str, most: str) -> str:
         if parameter.kind in ("id", "updated"):
             return f"{row}.id" if parameter.kind == "id" else f"{row}.last_updated"
         table, column = _SORTS[parameter.kind]
-        return f"(select min({column}) from {table} x where x.key = {row}.key and {self._rows(parameter)})"
+        return f"(select {most}({column}) from {table} x where x.key = {row}.key and {self._rows(parameter)})"
 
     def _rows(self, parameter: Parameter, alias: str = "x", part: str = "") -> str:
         """The condition that index row `alias` holds a value of `parameter`, or with ":identifier" a logical one."""
@@ -158,7 +159,7 @@ class Statement:
         if span is None:
             raise FhirProblem(400, "invalid", "HAPI-1882: Invalid date/time format in a date search parameter")
         if prefix == "ap":
-            span = (span[0] - timedelta(days=1), span[1] + timedelta(days=1))
+            span = dates.widened(span, timedelta(days=1))
         # The end of an instant is itself, and the half-open end of the searched range is not in it.
         rules = _INSTANT_RULES if low == high else _DATE_RULES
         return self._fill(rules[prefix], {"low": low, "high": high}, {"a": span[0], "b": span[1]})

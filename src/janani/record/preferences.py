@@ -11,6 +11,7 @@ import msgspec
 from janani.record.problems import FhirProblem
 
 _ETAG = re.compile(r'^(?:W/)?"?([0-9]{1,9})"?$')
+_PARTS = re.compile("[;,]")
 _patches = msgspec.json.Decoder(list[Any], float_hook=Decimal)
 _FORMATS = {"json", "application/json", "application/fhir+json", "text/json", "html/json"}
 
@@ -32,11 +33,19 @@ def number(text: str, name: str, *, most: int) -> int:
     return min(int(text), most)
 
 
+def version(text: str, name: str) -> int:
+    """The version of `name` that a URL says. Raises FhirProblem 404 on what no version can be."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {name} has no such version")
+    return int(text)
+
+
 def preference(prefer: str | None) -> str:
-    """The `return` preference: minimal, representation (default) or OperationOutcome (§http 3.1.0.5)."""
-    for part in (prefer or "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == "return" and value in ("minimal", "representation", "OperationOutcome"):
+    """The `return` preference: minimal, representation (default) or OperationOutcome (§http 3.1.0.5, RFC 7240)."""
+    for part in _PARTS.split(prefer or ""):
+        name, _, value = (text.strip() for text in part.partition("="))
+        value = value.strip('"')
+        if name.lower() == "return" and value in ("minimal", "representation", "OperationOutcome"):
             return value
     return "representation"
 

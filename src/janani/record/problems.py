@@ -89,12 +89,19 @@ def render_away(request: Request[Any, Any, Any], error: Exception) -> Response[b
     return _answer(503, (issue,), {"retry-after": "5"})
 
 
-def render_unstorable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
-    """The HTTP answer to text or numbers that no database holds (a NUL character), or nesting without end."""
-    issue = Issue(
-        "error", "value", "A value can't be stored: a NUL character, a number out of range, or nested too deep."
-    )
-    return _answer(400, (issue,), {})
+UNSTORABLE = (asyncpg.DataError, RecursionError)
+"""Text or numbers that no database holds (a NUL character), or nesting without end."""
+
+
+def unstorable() -> FhirProblem:
+    """What an `UNSTORABLE` error is in FHIR's words."""
+    text = "A value can't be stored: a NUL character, a number out of range, or nested too deep."
+    return FhirProblem(400, "value", text)
+
+
+def render_unstorable(request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
+    """The HTTP answer to an `UNSTORABLE` error."""
+    return render(request, unstorable())
 
 
 def _answer(status: int, issues: Sequence[Issue], headers: dict[str, str]) -> Response[bytes]:

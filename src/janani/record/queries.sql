@@ -15,18 +15,27 @@ cross join lateral (
     limit 2
 ) f;
 
--- name: lock_resources(types, ids)
--- The rows a bundle will change, locked in one order so that bundles don't wait for each other in a circle.
--- Their JSON is read by a statement of its own: one that waited for a lock still sees the versions from before.
-select r.key, r.type, r.id, r.version, r.deleted, r.compartment
+-- name: lock_deleted(types, ids)
+-- The rows a bundle will delete: this waits for all who refer to them (`present_targets`), and they wait for it.
+select r.key, r.type, r.id, r.version, r.deleted, r.last_updated, r.compartment
 from resource r
 where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
 order by r.key
 for update;
 
+-- name: lock_resources(types, ids)
+-- The rows a bundle will change, locked in one order so that bundles don't wait for each other in a circle. Who only
+-- refers to them doesn't wait. Their JSON is read by a statement of its own: one that waited for a lock still sees the
+-- versions from before.
+select r.key, r.type, r.id, r.version, r.deleted, r.last_updated, r.compartment
+from resource r
+where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
+order by r.key
+for no key update;
+
 -- name: share_resources(types, ids)
 -- The rows a bundle only refers to: they may not go meanwhile, but others may refer to them at the same time.
-select r.key, r.type, r.id, r.version, r.deleted, r.compartment
+select r.key, r.type, r.id, r.version, r.deleted, r.last_updated, r.compartment
 from resource r
 where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[]))
 order by r.key
@@ -39,12 +48,14 @@ from resource r
 join version v on v.key = r.key and v.version = r.version
 where r.key = any(:keys::bigint[]);
 
--- name: missing_targets(types, ids)
--- Which of the resources that others are about to point at are not there (referential integrity).
-select w.type, w.id
-from unnest(:types::text[], :ids::text[]) as w (type, id)
-left join resource r on r.type = w.type and r.id = w.id and not r.deleted
-where r.key is null;
+-- name: present_targets(types, ids)
+-- Which of the resources that others are about to point at are there; they stay until the transaction ends (referential
+-- integrity). The weakest lock: it is at odds with a deletion alone.
+select r.type, r.id
+from resource r
+where (r.type, r.id) in (select * from unnest(:types::text[], :ids::text[])) and not r.deleted
+order by r.key
+for key share;
 
 -- name: still_referred(types, ids, leaving)
 -- Which of the resources that are about to go are still pointed at by others that stay.

@@ -40,6 +40,11 @@ class Filter(Struct, frozen=True):
     targets: tuple[str, ...] = ()
     chain: "Filter | None" = None
 
+    @property
+    def looked_into(self) -> frozenset[str]:
+        """The types whose contents a chain tests, all along it."""
+        return frozenset(self.targets) | (self.chain.looked_into if self.chain else frozenset())
+
 
 class Include(Struct, frozen=True):
     """`_include` or `_revinclude` of references: `links` are index names, each with a type of target ("" for any)."""
@@ -58,6 +63,11 @@ class Query(Struct, frozen=True):
     includes: tuple[Include, ...] = ()
     count: int = DEFAULT_COUNT
     elements: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Every type whose contents the search tests: its own, and those along its chains."""
+        return frozenset({self.type}).union(*(part.looked_into for part in self.filters))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ marks are escaped, so that what looks like an element there never matches.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -15,19 +15,26 @@ _REST = rb'[^"\\]*(?:\\.[^"\\]*)*"'  # of a JSON string
 _CONDITIONAL = re.compile(rb'"reference":("[A-Z][A-Za-z]+\?' + _REST + rb")")
 _REFERENCE = re.compile(rb'"reference":("' + _REST + rb")")
 _URN = re.compile(rb'"urn:(?:uuid|oid):' + _REST)
-_IDENTIFIER = re.compile(r"([A-Z][A-Za-z]+\?identifier=)([^&;+%]*)(%7C|\|)([^&;+%]*)")
-_BACKSLASH = ord("\\")
+# Elements of type uri, url, oid or uuid; those (few, of definitions) whose names are elsewhere of other texts are not.
+_LINKING = re.compile(
+    rb'"(?:[a-z][A-Za-z]*(?:Uri|Url|Oid|Uuid)|uri|url|system|source|policy|address|authority|endpoint|instantiates'
+    rb'|issuer|jurisdiction|onlineInformation|project|protocol|rendering|target)":'
+    rb'("urn:' + _REST + rb'|\[(?:(?:null|"' + _REST + rb"),?)+\])"
+)
+_DIV = re.compile(rb'"div":"' + _REST)
+_NARRATED = re.compile(rb"""(<(?:a|img)\s[^<>]*?\b(?:href|src)=(?:\\"|'))(urn:(?:uuid|oid):[^<>"'\\]*)""")
+_TOKEN = re.compile(r"([A-Z][A-Za-z]+\?(?:identifier|_tag)=)([^&;+|]*?)(?:%7C|\|)([^&;+%]*)")
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 _text = msgspec.json.Decoder(str).decode
 _json = msgspec.json.Encoder().encode
+_unquoted = lru_cache(maxsize=256)(unquote)  # systems are few
 
 
-@lru_cache(maxsize=1024)  # shared resources are named by every bundle
 def canonical(url: str) -> str:
     """One text for all spellings of a criterion "Type?a=b&c=d" (escapes, order of parameters)."""
-    plain = _IDENTIFIER.fullmatch(url)
+    plain = _TOKEN.fullmatch(url)
     if plain is not None:
-        return f"{plain[1]}{plain[2]}|{plain[4]}"
+        return f"{plain[1]}{_unquoted(plain[2])}|{plain[3]}"
     resource_type, _, text = url.partition("?")
     pairs = sorted(parse_qsl(text, keep_blank_values=True))
     return f"{resource_type}?" + "&".join(f"{name}={value}" for name, value in pairs)
@@ -52,7 +59,7 @@ class Links:
         self._known: dict[bytes, bytes] = {}  # the entries of a bundle name the same few again and again
 
     def rewritten(self, body: bytes, unknown: set[str]) -> bytes:
-        """The JSON `body` (without blanks) with placeholders, wherever they stand, and references replaced.
+        """The JSON `body` (without blanks) with references, and the placeholders in links, replaced (§http trules).
 
         `unknown` gets the placeholders that are referred to and no entry of the bundle has as its full URL.
         """
@@ -65,7 +72,10 @@ class Links:
             return known
 
         linked = _REFERENCE.sub(replaced, body)
-        return _URN.sub(self._placeholder, linked) if b'"urn:' in linked else linked
+        if b"urn:uuid:" in linked or b"urn:oid:" in linked:
+            linked = _LINKING.sub(lambda found: _URN.sub(self._placeholder, found[0]), linked)
+            linked = _DIV.sub(lambda found: _NARRATED.sub(self._narrated, found[0]), linked)
+        return linked
 
     def _target(self, text: str, unknown: set[str]) -> bytes:
         target = self._targets.get(text, text)
@@ -74,7 +84,9 @@ class Links:
         return _json(target)
 
     def _placeholder(self, found: re.Match[bytes]) -> bytes:
-        if found.string[found.start() - 1] == _BACKSLASH:  # within a text
-            return found[0]
-        text = _text(found[0])
-        return _json(self._full_urls[text]) if text in self._full_urls else found[0]
+        target = self._full_urls.get(_text(found[0]))
+        return found[0] if target is None else _json(target)
+
+    def _narrated(self, found: re.Match[bytes]) -> bytes:
+        target = self._full_urls.get(found[2].decode(errors="replace"))
+        return found[0] if target is None else found[1] + target.encode()

@@ -27,6 +27,8 @@ from janani.record.store import queries
 _KEPT = timedelta(hours=1)
 _MAX_ROUNDS = 4
 _MAX_INCLUDED = 1000
+_MAX_COUNTED = 20_000
+_STATISTIC = 500
 
 
 class Found(NamedTuple):
@@ -45,6 +47,7 @@ class Page(Struct):
 
     Args:
         total: of all pages.
+        counted: the Patients whose resources were counted, not shown.
         result: key of the kept result, empty when one page holds all.
     """
 
@@ -55,6 +58,7 @@ class Page(Struct):
     result: str = ""
     offset: int = 0
     count: int = 0
+    counted: list[str] = []
 
     @property
     def all(self) -> list[Found]:
@@ -82,18 +86,25 @@ class Searcher(Struct):
         statement = Statement(self.actor.patient, self.base_url)
         where = statement.matches(query)
         if query.count == 0:
-            total = await self.connection.fetchval(f"select count(*) from resource r where {where}", *statement.values)
-            return Page(total, [], [])
+            return await self._counted(where, statement)
         order = statement.order(query)
         matched = f"select r.key, row_number() over (order by {order}) as place from resource r where {where}"
         return await self._first(matched, statement, query.count, Onward(query.includes, query.elements))
 
+    async def _counted(self, where: str, statement: Statement) -> Page:
+        """The number of matches alone, and whom it tells of: a count of more than 500 people is a statistic."""
+        total = await self.connection.fetchval(f"select count(*) from resource r where {where}", *statement.values)
+        sql = (
+            f"select distinct patient from (select unnest(r.compartment) as patient from resource r where {where}"
+            f" limit {_MAX_COUNTED}) found limit {_STATISTIC + 1}"
+        )
+        patients = [row["patient"] for row in await self.connection.fetch(sql, *statement.values)] if total else []
+        return Page(total, [], [], counted=patients if len(patients) <= _STATISTIC else [])
+
     async def everything(self, patient: str, types: Sequence[str], since: datetime | None, count: int) -> Page:
-        """The compartment of `patient`, and the shared resources that it refers to (`Patient/$everything`)."""
+        """What is of `types` in the compartment of `patient`, and the shared resources that it refers to."""
         statement = Statement(self.actor.patient, self.base_url)
-        extra = ""
-        if types:
-            extra += f" and r.type = any({statement.give(list(types))}::text[])"
+        extra = f" and r.type = any({statement.give(list(types))}::text[])"
         if since is not None:
             extra += f" and r.last_updated >= {statement.give(since)}"
         hers = f"r.compartment @> array[{statement.give(patient)}::text] and {statement.visible('r')}"

@@ -1,6 +1,6 @@
 """Writing versions and their index rows: a handful of statements, whatever the number of resources."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -20,6 +20,7 @@ class Current(Struct):
     id: str
     version: int
     deleted: bool
+    last_updated: datetime
     compartment: list[str]
     body: bytes | None
     sent: str | None = None
@@ -41,14 +42,24 @@ class Version(Struct):
 
 
 async def lock(
-    connection: asyncpg.Connection, changing: Sequence[tuple[str, str]], reading: Sequence[tuple[str, str]]
+    connection: asyncpg.Connection,
+    *,
+    leaving: Collection[tuple[str, str]],
+    changing: Collection[tuple[str, str]],
+    reading: Collection[tuple[str, str]],
 ) -> dict[tuple[str, str], Current]:
     """The current state of those of the named (type, id) that there are, until the transaction ends.
 
-    Those that are `changing` are locked for this transaction alone; those it is only `reading` stay as they are.
+    Those that are `leaving` are locked for this transaction alone, those that are `changing` against changes but not
+    against references to them; those it is only `reading` stay as they are.
     """
     locked = []
-    for names, statement in ((changing, queries.lock_resources), (reading, queries.share_resources)):
+    asked = (
+        (leaving, queries.lock_deleted),
+        (changing, queries.lock_resources),
+        (reading, queries.share_resources),
+    )
+    for names, statement in asked:
         if names:
             rows = statement(connection, types=[name[0] for name in names], ids=[name[1] for name in names])
             locked += [row async for row in rows]

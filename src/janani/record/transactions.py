@@ -4,17 +4,33 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
-from janani.record import bundles, definitions, query, searching
+from janani.record import bundles, definitions, json_text, query, searching
 from janani.record.bundles import Entry
-from janani.record.changes import Change, Done, Resource, instant
+from janani.record.changes import Change, Done, instant
 from janani.record.door import Door
 from janani.record.history import HistoryRequest, history_bundle
-from janani.record.preferences import json_patch, version_of
-from janani.record.problems import FhirProblem, outcome
+from janani.record.preferences import json_patch, version, version_of
+from janani.record.problems import UNSTORABLE, FhirProblem, outcome, unstorable
 
 _REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
+
+
+class _Asked(Struct, rename="camel"):
+    full_url: Any = ""
+    request: Any = None
+    resource: Raw = Raw()
+
+
+class _Bundle(Struct, rename="camel"):
+    resource_type: Any = None
+    type: Any = None
+    entry: list[_Asked] = []
+
+
+_bundle = msgspec.json.Decoder(_Bundle)
 
 
 class Get(Struct):
@@ -25,25 +41,29 @@ class Get(Struct):
 
 
 class Plan(Struct):
-    """A bundle's entries in their order."""
+    """A bundle's entries in their order; those of a batch that can't be understood as what is wrong with them."""
 
     kind: str
-    steps: list[Change | Get]
+    steps: list[Change | Get | FhirProblem]
 
 
-def plan(bundle: Resource) -> Plan:
-    """What `bundle` asks for. Raises FhirProblem 400, 422 on what is no transaction or batch."""
-    if bundle.get("resourceType") != "Bundle":
+def plan(content: bytes) -> Plan:
+    """What the bundle in `content` asks for. Raises FhirProblem 400, 422 on what is no transaction or batch."""
+    try:
+        bundle = _bundle.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        json_text.decode(content)
+        text = "Bundle.entry must be an array of objects"
+        raise FhirProblem(400, "structure", text, "Bundle.entry") from error
+    if bundle.resource_type != "Bundle":
         raise FhirProblem(400, "invalid", "HAPI-0446: The base URL takes a Bundle of type transaction or batch")
-    kind = bundle.get("type")
+    kind = bundle.type
     if kind not in ("transaction", "batch"):
         raise FhirProblem(
             400, "invalid", f"HAPI-0526: Unable to process transaction where incoming Bundle.type = {kind!s:.20}"
         )
-    entries = bundle.get("entry", [])
-    if not isinstance(entries, list):
-        raise FhirProblem(400, "structure", "Bundle.entry must be an array", "Bundle.entry")
-    return Plan(kind, [_step(entry, place) for place, entry in enumerate(entries)])
+    read = _step_or_problem if kind == "batch" else _step
+    return Plan(kind, [read(entry, place) for place, entry in enumerate(bundle.entry)])
 
 
 async def run(door: Door, wanted: Plan, *, representation: bool) -> bytes:
@@ -78,13 +98,21 @@ def written(done: Done, *, representation: bool) -> Entry:
     return Entry(resource=done.body if representation else None, response=response)
 
 
-async def _alone(door: Door, step: Change | Get, *, representation: bool) -> Entry:
+async def _alone(door: Door, step: Change | Get | FhirProblem, *, representation: bool) -> Entry:
     try:
+        if isinstance(step, FhirProblem):
+            return _refused(step)
         if isinstance(step, Get):
             return await _get(door, step)
         return written((await door.write([step]))[0], representation=representation)
     except FhirProblem as problem:
-        return Entry(response={"status": str(problem.status), "outcome": outcome(problem.issues)})
+        return _refused(problem)
+    except UNSTORABLE:
+        return _refused(unstorable())
+
+
+def _refused(problem: FhirProblem) -> Entry:
+    return Entry(response={"status": str(problem.status), "outcome": outcome(problem.issues)})
 
 
 async def _get(door: Door, step: Get) -> Entry:
@@ -102,8 +130,8 @@ async def _get(door: Door, step: Get) -> Entry:
         return Entry(body, response={"status": "200 OK"})
     if len(parts) == 2 and not parts[1].startswith(("$", "_")):
         read = await door.read(parts[0], parts[1])
-    elif len(parts) == 4 and parts[2] == "_history" and parts[3].isdigit():
-        read = await door.vread(parts[0], parts[1], int(parts[3]))
+    elif len(parts) == 4 and parts[2] == "_history":
+        read = await door.vread(parts[0], parts[1], version(parts[3], f"{parts[0]}/{parts[1]}"))
     else:
         raise FhirProblem(
             400, "not-supported", "This GET is not supported within a bundle", f"Bundle.entry[{step.place}]"
@@ -112,9 +140,15 @@ async def _get(door: Door, step: Get) -> Entry:
     return Entry(read.body, f"{door.base_url}/{parts[0]}/{parts[1]}", response=response)
 
 
-def _step(entry: Any, place: int) -> Change | Get:
-    where = f"Bundle.entry[{place}]"
-    request = entry.get("request") if isinstance(entry, dict) else None
+def _step_or_problem(entry: _Asked, place: int) -> Change | Get | FhirProblem:
+    try:
+        return _step(entry, place)
+    except FhirProblem as problem:
+        return problem
+
+
+def _step(entry: _Asked, place: int) -> Change | Get:
+    where, request = f"Bundle.entry[{place}]", entry.request
     if not isinstance(request, dict) or not all(isinstance(request.get(name), str) for name in ("method", "url")):
         raise FhirProblem(400, "required", "An entry needs request.method and request.url", f"{where}.request")
     method, url = request["method"], request["url"].lstrip("/")
@@ -122,18 +156,17 @@ def _step(entry: Any, place: int) -> Change | Get:
         return Get(url, place)
     if method not in ("POST", "PUT", "PATCH", "DELETE"):
         raise FhirProblem(400, "value", "HAPI-0527: Unable to handle verb of the entry", f"{where}.request.method")
-    resource = entry.get("resource")
-    if method != "DELETE" and not isinstance(resource, dict):
+    resource = bytes(entry.resource)
+    if method != "DELETE" and not resource.startswith(b"{"):
         raise FhirProblem(400, "required", "HAPI-0531: The entry has no resource", f"{where}.resource")
     change = _change(method, url, request, resource, where)
-    full_url = entry.get("fullUrl", "")
-    if not isinstance(full_url, str):
+    if not isinstance(entry.full_url, str):
         raise FhirProblem(400, "structure", "fullUrl must be a string", f"{where}.fullUrl")
-    change.place, change.full_url = place, full_url
+    change.place, change.full_url = place, entry.full_url
     return change
 
 
-def _change(method: Any, url: str, request: Mapping[str, Any], resource: Any, where: str) -> Change:
+def _change(method: Any, url: str, request: Mapping[str, Any], resource: bytes, where: str) -> Change:
     path, question, _ = url.partition("?")
     resource_type, _, resource_id = path.partition("/")
     definitions.parameters(resource_type)
@@ -146,12 +179,12 @@ def _change(method: Any, url: str, request: Mapping[str, Any], resource: Any, wh
         only_new=request.get("ifNoneMatch") == "*",
     )
     if method == "PATCH":
-        change.patch = json_patch(resource)
+        change.patch = json_patch(json_text.decode(resource))
         return change
     if method == "POST" and isinstance(request.get("ifNoneExist"), str):
         change.criteria = f"{resource_type}?{request['ifNoneExist'].rpartition('?')[2]}"
     if method != "DELETE":
-        change.resource = resource
+        change.resource = json_text.sent(resource)
         check_resource(change, where)
     elif not change.id and not change.criteria:
         raise FhirProblem(400, "invalid", "HAPI-0532: A DELETE needs an id or criteria", f"{where}.request.url")
@@ -160,11 +193,11 @@ def _change(method: Any, url: str, request: Mapping[str, Any], resource: Any, wh
 
 def check_resource(change: Change, where: str) -> None:
     """Raises FhirProblem 400 when the body does not go with the URL."""
-    found = change.resource or {}
-    if found.get("resourceType") != change.type:
+    found = change.resource
+    if found is None or found.type != change.type:
         text = f'HAPI-1837: Incorrect resource type found, expected "{change.type}"'
         raise FhirProblem(400, "invalid", text, where)
-    if change.method == "PUT" and change.id and found.get("id", change.id) != change.id:
+    if change.method == "PUT" and change.id and found.id not in (None, change.id):
         text = (
             "HAPI-0420: Can not update resource, resource body must contain an ID element which matches the request URL"
         )

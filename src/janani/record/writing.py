@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from janani.record import changes, indexing, json_text, query, references, store
 from janani.record.access import Validator
+from janani.record.actor import Actor
 from janani.record.changes import Change, Done, Resource
 from janani.record.matching import Statement
 from janani.record.problems import FhirProblem, Invalid, Issue
@@ -34,13 +36,13 @@ class Writer(Struct):
 
     Args:
         base_url: the FHIR base; absolute references below it are to this store.
-        patient: when the actor is confined to a compartment, its Patient's id.
+        actor: on whose behalf; what is confined to a compartment finds and writes there alone.
         now: the instant of every version this request makes.
     """
 
     connection: asyncpg.Connection
     base_url: str
-    patient: str | None
+    actor: Actor
     now: datetime
     validator: Validator
     new_id: Callable[[], str] = random_id
@@ -48,16 +50,16 @@ class Writer(Struct):
     async def apply(self, wanted: Sequence[Change]) -> list[Done]:
         """Makes all of `wanted` or none; what came of each, in their order.
 
-        Raises FhirProblem: 400 (bad reference, same resource twice), 404, 410, 412, Invalid (422).
+        Raises FhirProblem: 400 (bad reference, same resource twice), 403 (criteria), 404, 410, 412, Invalid (422).
         """
-        sent = [None if change.resource is None else json_text.encode(change.resource) for change in wanted]
+        sent = [None if change.resource is None else change.resource.body for change in wanted]
         inside = await self._resolve(wanted, {text for body in sent if body for text in references.conditional(body)})
         current = await self._lock(wanted)
         contents = [self._content(change, body, current, inside) for change, body in zip(wanted, sent, strict=True)]
         self._validate(wanted, contents)
         digests = [_digest(body) for body in sent]
         versions, done = self._decide(wanted, contents, digests, current)
-        await self._check_references(wanted, versions, current)
+        await self._check_references(versions, current)
         await store.save(self.connection, [version for version in versions if version is not None], self.now)
         await self._note_sent(wanted, versions, digests, current)
         return done
@@ -80,10 +82,13 @@ class Writer(Struct):
 
     async def _resolve(self, wanted: Sequence[Change], written: set[str]) -> Links:
         """Gives every change its id, and every placeholder and conditional reference (`written`) its target."""
-        urls = {references.canonical(url): url for url in (*written, *(c.criteria for c in wanted if c.criteria))}
-        matches = await self._matches(urls)
-        # What is there is locked as a row. What is not is looked for again under a lock: nobody creates it meanwhile.
-        absent = {key for key, names in matches.items() if not names}
+        asked = [(change, references.canonical(change.criteria)) for change in wanted if change.criteria]
+        urls = {key: change.criteria for change, key in asked} | {references.canonical(text): text for text in written}
+        # What is to change is looked for under a lock: nobody creates it meanwhile. What many refer to is looked for
+        # without, and again under a lock only when it isn't there.
+        changing = {key for change, key in asked if change.method != "POST"}
+        matches = await self._matches({key: url for key, url in urls.items() if key not in changing})
+        absent = changing | {key for key, names in matches.items() if not names}
         await self._lock_names({*absent, *(f"{change.type}/{change.id}" for change in wanted if change.id)})
         matches |= await self._matches({key: urls[key] for key in absent})
         leaving = _resolve_deletes(wanted, matches)
@@ -110,7 +115,8 @@ class Writer(Struct):
             if one is not None:
                 exact[key] = (f"{asked.type}.identifier", *one)
                 continue
-            statement = Statement(self.patient, self.base_url)
+            self.actor.require_search(asked.types)
+            statement = Statement(self.actor.patient, self.base_url)
             sql = f"select r.type, r.id from resource r where {statement.matches(asked)} limit 2"  # noqa: S608
             found[key] = [(row["type"], row["id"]) for row in await self.connection.fetch(sql, *statement.values)]
         if exact:
@@ -121,7 +127,7 @@ class Writer(Struct):
                 names=[exact[key][0] for key in keys],
                 systems=[exact[key][1] for key in keys],
                 codes=[exact[key][2] for key in keys],
-                patient=self.patient,
+                patient=self.actor.patient,
             )
             async for row in rows:
                 found[keys[row["place"]]].append((row["type"], row["id"]))
@@ -129,12 +135,13 @@ class Writer(Struct):
 
     async def _lock(self, wanted: Sequence[Change]) -> dict[Name, Current]:
         there = [change for change in wanted if change.id and (change.found or not change.absent)]
-        changing = {(change.type, change.id) for change in there if change.method != "POST"}
+        leaving = {(change.type, change.id) for change in there if change.method == "DELETE"}
+        changing = {(change.type, change.id) for change in there if change.method != "POST"} - leaving
         # A conditional create that found its match changes nothing: many bundles do so with the same few at once.
-        reading = {(change.type, change.id) for change in there} - changing
-        found = await store.lock(self.connection, list(changing), list(reading))
+        reading = {(change.type, change.id) for change in there} - changing - leaving
+        found = await store.lock(self.connection, leaving=leaving, changing=changing, reading=reading)
         for current in found.values():
-            if self.patient is not None and self.patient not in current.compartment:
+            if self.actor.patient is not None and self.actor.patient not in current.compartment:
                 raise FhirProblem(404, "not-found", f"HAPI-2001: Resource {current.type}/{current.id} is not known")
         return found
 
@@ -158,7 +165,7 @@ class Writer(Struct):
                 f"HAPI-0541: Unable to satisfy placeholder ID {min(unknown)} found in resource of type: {change.type}"
             )
             raise FhirProblem(400, "invalid", text, change.where)
-        if self.patient is not None and self.patient not in indexing.compartment(content, self.base_url):
+        if self.actor.patient is not None and self.actor.patient not in indexing.compartment(content, self.base_url):
             raise FhirProblem(403, "forbidden", "Only resources about yourself may be written")
         return content
 
@@ -181,14 +188,16 @@ class Writer(Struct):
         current: dict[Name, Current],
     ) -> tuple[list[Version | None], list[Done]]:
         versions, done = [], []
+        made: dict[Name, Done] = {}
         for change, content, digest in zip(wanted, contents, digests, strict=True):
             before = current.get((change.type, change.id))
             if change.method == "DELETE":
                 version, result = _deleted(change, before, self.now)
             elif content is None or (before is not None and changes.same_content(content, before)):
-                version, result = None, _unchanged(change, before)
+                version, result = None, _unchanged(change, before, made)
             else:
                 version, result = self._written(change, content, digest, before)
+                made[change.type, change.id] = result
             versions.append(version)
             done.append(result)
         return versions, done
@@ -213,26 +222,26 @@ class Writer(Struct):
         status = 201 if before is None or before.deleted else 200
         return version, Done(status, change.type, change.id, number, self.now, body, patients=tuple(compartment))
 
-    async def _check_references(
-        self, wanted: Sequence[Change], versions: Sequence[Version | None], current: dict[Name, Current]
-    ) -> None:
+    async def _check_references(self, versions: Sequence[Version | None], current: dict[Name, Current]) -> None:
         """Referential integrity as HAPI keeps it: nothing may point at what is not there."""
-        pairs = [(change, version) for change, version in zip(wanted, versions, strict=True) if version is not None]
-        present = {(version.type, version.id) for _, version in pairs if version.body is not None}
-        targets = sorted({row[1:] for _, version in pairs for row in version.rows.references if row[1]})
-        outside = [name for name in targets if name not in present]
-        leaving = [version for _, version in pairs if version.body is None]
-        missing = [name for name in outside if name in {(gone.type, gone.id) for gone in leaving}]
+        stored = [version for version in versions if version is not None]
+        leaving = [version for version in stored if version.body is None]
+        gone = {(version.type, version.id) for version in leaving}
+        # What this bundle creates or has locked is there until it ends.
+        present = {name for name, before in current.items() if not before.deleted and name not in gone}
+        present |= {(version.type, version.id) for version in stored if version.body is not None}
+        missing = {row[1:] for version in stored for row in version.rows.references if row[1]} - present
+        outside = missing - gone
         if outside:
-            rows = store.queries.missing_targets(
+            rows = store.queries.present_targets(
                 self.connection, types=[name[0] for name in outside], ids=[name[1] for name in outside]
             )
-            missing += [(row["type"], row["id"]) async for row in rows]
+            missing -= {(row["type"], row["id"]) async for row in rows}
         if missing:
-            text = f"HAPI-1094: Resource {missing[0][0]}/{missing[0][1]} not found, but it is referred to"
+            text = f"HAPI-1094: Resource {'/'.join(min(missing))} not found, but it is referred to"
             raise FhirProblem(400, "not-found", text)
         if leaving:
-            await self._refuse_dangling(leaving, [version.key for _, version in pairs])
+            await self._refuse_dangling(leaving, [version.key for version in stored])
 
     async def _refuse_dangling(self, leaving: Sequence[Version], changing: Sequence[int | None]) -> None:
         rows = store.queries.still_referred(
@@ -275,7 +284,7 @@ def _resolve_writes(
         key = references.canonical(change.criteria) if change.criteria else ""
         found = [made[key]] if key in made else matches.get(key, [])
         _refuse_many(found, change, change.method)
-        given = (change.resource or {}).get("id")
+        given = None if change.resource is None else change.resource.id
         if found:
             change.found = True
             change.id = found[0][1]
@@ -286,8 +295,10 @@ def _resolve_writes(
         elif change.method == "PATCH" and change.criteria:
             raise FhirProblem(404, "not-found", "HAPI-2001: No resource matches the criteria", change.where)
         elif not change.id:
-            named = change.method == "PUT" and isinstance(given, str)
-            change.id, change.absent = (given, False) if named else (new_id(), True)  # type: ignore[assignment]
+            if change.method == "PUT" and isinstance(given, str):
+                change.id, change.absent = given, False
+            else:
+                change.id, change.absent = new_id(), True
         if key:
             made[key] = (change.type, change.id)
     return made
@@ -342,7 +353,7 @@ def _deleted(change: Change, before: Current | None, now: datetime) -> tuple[Ver
         what = "was already deleted" if before is not None else "does not exist"
         what = "Unable to find resource matching the criteria" if change.absent else f"Not deleted, resource {what}."
         note = Issue("information", "informational", what)
-        return None, Done(200, change.type, change.id if before else "", issues=(note,), changed=False)
+        return None, Done(200, change.type, change.id if before else "", issues=(note,))
     number = before.version + 1
     version = Version(
         type=change.type,
@@ -358,12 +369,22 @@ def _deleted(change: Change, before: Current | None, now: datetime) -> tuple[Ver
     return version, Done(200, change.type, change.id, number, now, issues=(note,), patients=tuple(before.compartment))
 
 
-def _unchanged(change: Change, before: Current | None) -> Done:
-    if before is None or before.body is None:  # the entry before it in this bundle creates it
-        return Done(200, change.type, change.id, 1, changed=False)
-    updated = datetime.fromisoformat(json_text.decode(before.body)["meta"]["lastUpdated"])
-    patients = tuple(before.compartment)
-    return Done(200, change.type, change.id, before.version, updated, before.body, patients=patients, changed=False)
+def _unchanged(change: Change, before: Current | None, made: dict[Name, Done]) -> Done:
+    """What `change` found, there already or `made` by an entry before it. Raises FhirProblem 409 when it just went."""
+    if before is not None and before.body is not None:
+        return Done(
+            200,
+            change.type,
+            change.id,
+            before.version,
+            before.last_updated,
+            before.body,
+            patients=tuple(before.compartment),
+        )
+    if (change.type, change.id) not in made:
+        text = "HAPI-0823: What the criteria found was deleted meanwhile. Please try again."
+        raise FhirProblem(409, "conflict", text, change.where)
+    return msgspec.structs.replace(made[change.type, change.id], status=200)
 
 
 def _placed(issue: Issue, change: Change) -> Issue:

@@ -48,6 +48,15 @@ def test_one_request_is_one_event_an_interaction() -> None:
     assert all(Validator.load(None).validate(event) == [] for event in events)
 
 
+def test_what_is_more_than_an_event_holds_goes_into_the_next() -> None:
+    writes = [Access("C", "create", "Observation", str(n), 1, ("p",)) for n in range(450)]
+    events = [event for _, event in audit_events(DOCTOR, writes, AT)]
+    assert [len(event["entity"]) for event in events] == [201, 201, 51]
+    named = {entity["what"]["reference"] for event in events for entity in event["entity"]}
+    assert named == {"Patient/p", *(f"Observation/{n}/_history/1" for n in range(450))}
+    assert len({event["id"] for event in events}) == 3
+
+
 def test_what_concerns_nobody_leaves_nothing() -> None:
     assert audit_events(DOCTOR, [Access("R", "read", "Practitioner", "d", 1)], AT) == []
 

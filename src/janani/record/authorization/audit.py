@@ -98,14 +98,18 @@ def audit_events(actor: Actor, accesses: Sequence[Access], at: datetime) -> list
     """(patient id, AuditEvent) for each patient and interaction among `accesses`.
 
     One event a patient, so that none says anything of another person; resources accessed by the same interaction
-    share an event.
+    share an event, 200 of them at most.
     """
     groups: dict[tuple[str, str, str], list[Access]] = {}
     for access in accesses:
         if access.type != "AuditEvent" or access.action != "E":
             for patient in access.patients:
                 groups.setdefault((patient, access.interaction, access.action), []).append(access)
-    return [(patient, _event(actor, patient, group, at)) for (patient, _, _), group in groups.items()]
+    return [
+        (patient, _event(actor, patient, group[start : start + _MOST_ENTITIES], at))
+        for (patient, _, _), group in groups.items()
+        for start in range(0, len(group), _MOST_ENTITIES)
+    ]
 
 
 def _event(actor: Actor, patient: str, accesses: Sequence[Access], at: datetime) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def _agents(actor: Actor) -> list[dict[str, Any]]:
 
 def _entities(patient: str, accesses: Sequence[Access]) -> list[dict[str, Any]]:
     entities = [_entity(f"Patient/{patient}", "1", "1")]
-    for access in accesses[:_MOST_ENTITIES]:
+    for access in accesses:
         if access.id and (access.type, access.id) != ("Patient", patient):
             version = f"/_history/{access.version}" if access.version else ""
             entities.append(_entity(f"{access.type}/{access.id}{version}", "2", "4"))

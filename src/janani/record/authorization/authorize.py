@@ -1,14 +1,17 @@
 """From a client's request to a signed-in person with a role: the checks and the look-ups."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 from msgspec import Struct
+from msgspec.structs import replace
 
 from janani.clients.oidc import Identity
+from janani.record import json_text
+from janani.record.actor import Actor
 from janani.record.authorization import scopes
 from janani.record.authorization.clients import RegisteredClient, queries
 from janani.record.authorization.problems import OAuthProblem
@@ -17,6 +20,8 @@ from janani.record.authorization.staff import Member, practitioner
 from janani.record.authorization.tokens import Login
 from janani.record.changes import Change
 from janani.record.writing import Writer
+
+_ITSELF = Actor(kind="system", id="record", scopes=frozenset({"system/Practitioner.cs"}))
 
 
 class Asked(Struct, frozen=True):
@@ -95,6 +100,26 @@ async def login(authorization: Authorization, wanted: Asked, person: Identity) -
         return await _staff(authorization, connection, wanted, person)
 
 
+async def confirmed(authorization: Authorization, connection: asyncpg.Connection, known: Login) -> Login | None:
+    """`known` as it is now: less the scopes that were taken away, None for a person who would not be let in as that."""
+    systems = authorization.programme.record.systems
+    if known.kind == "patient":
+        found = await _identified(connection, "Patient", systems["subject"], known.account)
+        return known if found == [known.patient] else None
+    member = authorization.staff.get(known.account)
+    granted = _allowed(member, known.scopes)
+    if member is None or not granted:
+        return None
+    found = await _identified(connection, "Practitioner", systems["practitioner"], member.identifier)
+    return replace(known, scopes=granted) if known.sub in (f"Practitioner/{identity}" for identity in found) else None
+
+
+def _allowed(member: Member | None, asked: Sequence[str]) -> tuple[str, ...]:
+    """What of the `asked` scopes the staff list allows; nothing when that opens no resource."""
+    granted = scopes.granted(asked, [*scopes.PLAIN, *member.scopes]) if member else []
+    return tuple(granted) if scopes.contexts(granted) else ()
+
+
 async def _mother(
     authorization: Authorization, connection: asyncpg.Connection, wanted: Asked, person: Identity
 ) -> Login:
@@ -102,7 +127,8 @@ async def _mother(
     found = await _identified(connection, "Patient", system, person.sub)
     if len(found) != 1:
         raise NotLetIn("two_records" if found else "no_record")
-    return Login("patient", f"Patient/{found[0]}", wanted.scopes, found[0], str(person.claims.get("name") or ""))
+    name = str(person.claims.get("name") or "")
+    return Login("patient", f"Patient/{found[0]}", wanted.scopes, found[0], name, person.sub)
 
 
 async def _staff(
@@ -112,11 +138,11 @@ async def _staff(
     if not isinstance(claim, str) or not claim:
         raise NotLetIn("no_email")
     member = authorization.staff.get(claim.casefold())
-    granted = scopes.granted(wanted.scopes, [*scopes.PLAIN, *member.scopes]) if member else []
-    if member is None or not scopes.contexts(granted):
+    granted = _allowed(member, wanted.scopes)
+    if member is None or not granted:
         raise NotLetIn("not_staff")
     identity = await _practitioner(authorization, connection, member)
-    return Login("staff", f"Practitioner/{identity}", tuple(granted), None, member.name)
+    return Login("staff", f"Practitioner/{identity}", granted, None, member.name, claim.casefold())
 
 
 async def _practitioner(authorization: Authorization, connection: asyncpg.Connection, member: Member) -> str:
@@ -125,12 +151,13 @@ async def _practitioner(authorization: Authorization, connection: asyncpg.Connec
     found = await _identified(connection, "Practitioner", system, member.identifier)
     if found:
         return found[0]
-    resource = practitioner(member, authorization.programme, authorization.practitioner_profile)
+    made = practitioner(member, authorization.programme, authorization.practitioner_profile)
+    resource = json_text.sent(json_text.encode(made))
     criteria = f"Practitioner?{urlencode({'identifier': f'{system}|{member.identifier}'})}"
     now = authorization.now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     async with connection.transaction():
-        writer = Writer(connection, authorization.fhir, None, now, authorization.validator)
+        writer = Writer(connection, authorization.fhir, _ITSELF, now, authorization.validator)
         done = await writer.apply([Change("POST", "Practitioner", criteria=criteria, resource=resource)])
     return done[0].id
 

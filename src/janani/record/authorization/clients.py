@@ -135,7 +135,7 @@ def assertion_fault(claims: Mapping[str, Any], name: str, audiences: frozenset[s
         "The client_assertion has expired.": not isinstance(ends, int | float) or ends < instant - SKEW_SECONDS,
         "The client_assertion lives longer than 5 minutes.": isinstance(ends, int | float)
         and ends > instant + ASSERTION_MOST_SECONDS + SKEW_SECONDS,
-        "The client_assertion needs a jti.": not isinstance(jti, str) or not 1 <= len(jti) <= 256,
+        "The client_assertion needs a jti.": not isinstance(jti, str) or not 1 <= len(jti) <= 256 or "\0" in jti,
     }
     return next((text for text, found in faults.items() if found), None)
 
@@ -145,5 +145,5 @@ def _unverified(assertion: str) -> tuple[str, str]:
     try:
         read = jws.extract_compact(assertion.encode())
         return str(read.headers().get("kid", "")), str(json.loads(read.payload).get("iss", ""))
-    except (JoseError, ValueError, AttributeError) as error:
+    except (JoseError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidClient("The client_assertion can't be read.") from error

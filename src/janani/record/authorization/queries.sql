@@ -25,20 +25,22 @@ insert into refresh_token (digest, family, client_id, login, expires_at)
 values (:digest, :family, :client_id, :login, :expires_at);
 
 -- name: use_refresh(digest, now)^
--- A refresh token is good once; a second use means that someone else has it (RFC 9700 §4.14.2).
+-- A refresh token is good once, and 10 s more for a client whose answer was lost; a use after that means that someone
+-- else has it (RFC 9700 §4.14.2).
 with old as (select digest, used_at from refresh_token where digest = :digest for update)
 update refresh_token t set used_at = coalesce(t.used_at, :now::timestamptz)
 from old where t.digest = old.digest
-returning t.family, t.client_id, t.login, t.expires_at, old.used_at is not null as replayed;
+returning t.family, t.client_id, t.login, t.expires_at,
+          coalesce(old.used_at < :now::timestamptz - interval '10 seconds', false) as replayed;
 
 -- name: revoke_family(family)!
--- Every refresh token that came from one sign-in.
+-- Every refresh token that came from one sign-in. It waits for those that are being exchanged, but does not see what they
+-- bring forth meanwhile: to be run again until none is left.
 delete from refresh_token where family = :family;
 
--- name: revoke_refresh(digest, client_id)!
+-- name: family_of_refresh(digest, client_id)$
 -- A client may give back only what is its own (RFC 7009 §2.1).
-delete from refresh_token t using refresh_token g
-where g.digest = :digest and g.client_id = :client_id and t.family = g.family;
+select family from refresh_token where digest = :digest and client_id = :client_id;
 
 -- name: spend_assertion(client_id, jti, expires_at)!
 -- Nothing is inserted when it was spent before.

@@ -2,16 +2,17 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response, post
 
 from janani.clients.oidc_checks import code_challenge
 from janani.kernel import ids
 from janani.record.authorization import scopes
-from janani.record.authorization.authorize import digest
+from janani.record.authorization.authorize import confirmed, digest
 from janani.record.authorization.clients import RegisteredClient, queries
 from janani.record.authorization.problems import InvalidGrant, OAuthProblem
 from janani.record.authorization.service import Authorization
@@ -23,6 +24,14 @@ _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 Http = Request[Any, Any, Any]
 Form = Mapping[str, str]
 Answer = dict[str, Any]
+
+
+class _Ended(InvalidGrant):
+    """A refusal that ends every token of the `family` of one sign-in."""
+
+    def __init__(self, text: str, family: str) -> None:
+        super().__init__(text)
+        self.family = family
 
 
 @post("/auth/token", status_code=200)
@@ -57,42 +66,65 @@ async def revoke(request: Http) -> Response[Answer]:
     if form.get("token_type_hint") == "access_token" or form.get("token", "").count(".") == 2:
         raise OAuthProblem("unsupported_token_type", "Access tokens are short-lived and can't be revoked.")
     async with authorization.pool.acquire() as connection:
-        await queries.revoke_refresh(connection, digest=digest(form.get("token", "")), client_id=client.client_id)
+        given = digest(form.get("token", ""))
+        family = await queries.family_of_refresh(connection, digest=given, client_id=client.client_id)
+    if family is not None:
+        await _end(authorization, family)
     return Response({}, headers=_NO_STORE)
 
 
 async def _authorization_code(authorization: Authorization, client: RegisteredClient, form: Form) -> Answer:
     now = authorization.now()
-    async with authorization.pool.acquire() as connection:
+    async with authorization.pool.acquire() as connection, connection.transaction():
         row = await queries.use_code(connection, digest=digest(form.get("code", "")), now=now)
-        if row is not None and row["replayed"]:
-            await queries.revoke_family(connection, family=row["family"])
+        fault = _code_fault(row, client, form, now)
+        if fault is None:
+            login, nonce = msgspec.json.decode(row["login"], type=tuple[Login, str])
+            return await _granted(authorization, connection, client, login, row["family"], nonce)
+    if row is not None and row["replayed"]:
+        await _end(authorization, row["family"])
+    raise InvalidGrant(fault)
+
+
+def _code_fault(row: asyncpg.Record | None, client: RegisteredClient, form: Form, now: datetime) -> str | None:
+    """What is wrong with a code that is redeemed, or None."""
     if row is None or row["replayed"] or row["client_id"] != client.client_id or row["expires_at"] < now:
-        raise InvalidGrant("The code is unknown, used or expired.")
+        return "The code is unknown, used or expired."
     if row["redirect_uri"] != form.get("redirect_uri"):
-        raise InvalidGrant("redirect_uri is not the one of the authorization request.")
+        return "redirect_uri is not the one of the authorization request."
     verifier = form.get("code_verifier", "")
     if not 43 <= len(verifier) <= 128 or not hmac.compare_digest(code_challenge(verifier), row["code_challenge"]):
-        raise InvalidGrant("The code_verifier does not fit.")
-    login, nonce = msgspec.json.decode(row["login"], type=tuple[Login, str])
-    return await _granted(authorization, client, login, row["family"], nonce)
+        return "The code_verifier does not fit."
+    return None
 
 
 async def _refresh_token(authorization: Authorization, client: RegisteredClient, form: Form) -> Answer:
+    try:
+        async with authorization.pool.acquire() as connection, connection.transaction():
+            return await _refreshed(authorization, connection, client, form)  # a refusal spends nothing
+    except _Ended as end:
+        await _end(authorization, end.family)
+        raise
+
+
+async def _refreshed(
+    authorization: Authorization, connection: asyncpg.Connection, client: RegisteredClient, form: Form
+) -> Answer:
     now = authorization.now()
-    async with authorization.pool.acquire() as connection:
-        row = await queries.use_refresh(connection, digest=digest(form.get("refresh_token", "")), now=now)
-        if row is not None and row["replayed"]:
-            await queries.revoke_family(connection, family=row["family"])
-    if row is None or row["replayed"] or row["client_id"] != client.client_id or row["expires_at"] < now:
-        raise InvalidGrant("The refresh token is unknown, used or expired.")
-    login = msgspec.json.decode(row["login"], type=Login)
+    row = await queries.use_refresh(connection, digest=digest(form.get("refresh_token", "")), now=now)
+    if row is not None and row["replayed"]:
+        raise _Ended("The refresh token was used before.", row["family"])
+    if row is None or row["client_id"] != client.client_id or row["expires_at"] < now:
+        raise InvalidGrant("The refresh token is unknown or expired.")
+    login = await confirmed(authorization, connection, msgspec.json.decode(row["login"], type=Login))
+    if login is None:
+        raise _Ended("The person may no longer sign in as that.", row["family"])
     if form.get("scope"):
         narrower = tuple(scopes.granted(form["scope"].split(), login.scopes))
         if not scopes.contexts(narrower):
             raise OAuthProblem("invalid_scope", "The scope goes beyond what was granted.")
         login = msgspec.structs.replace(login, scopes=narrower)
-    return await _granted(authorization, client, login, row["family"])
+    return await _granted(authorization, connection, client, login, row["family"])
 
 
 async def _client_credentials(authorization: Authorization, client: RegisteredClient, form: Form) -> Answer:
@@ -103,8 +135,20 @@ async def _client_credentials(authorization: Authorization, client: RegisteredCl
     return _answer(authorization, client, login)
 
 
+async def _end(authorization: Authorization, family: str) -> None:
+    """Ends all of a family: until none is left, as one that is just being exchanged brings forth another."""
+    async with authorization.pool.acquire() as connection:
+        while await queries.revoke_family(connection, family=family) != "DELETE 0":
+            pass
+
+
 async def _granted(
-    authorization: Authorization, client: RegisteredClient, login: Login, family: str, nonce: str = ""
+    authorization: Authorization,
+    connection: asyncpg.Connection,
+    client: RegisteredClient,
+    login: Login,
+    family: str,
+    nonce: str = "",
 ) -> Answer:
     """The answer to a grant of a person, with a new refresh token when one was granted."""
     answer = _answer(authorization, client, login)
@@ -114,15 +158,14 @@ async def _granted(
         answer["id_token"] = authorization.tokens.id_token(login, client.client_id, nonce, authorization.now())
     if {"online_access", "offline_access"} & set(login.scopes):
         answer["refresh_token"] = refresh = ids.token()
-        async with authorization.pool.acquire() as connection:
-            await queries.save_refresh(
-                connection,
-                digest=digest(refresh),
-                family=family,
-                client_id=client.client_id,
-                login=msgspec.json.encode(login).decode(),
-                expires_at=authorization.now() + timedelta(seconds=REFRESH_SECONDS),
-            )
+        await queries.save_refresh(
+            connection,
+            digest=digest(refresh),
+            family=family,
+            client_id=client.client_id,
+            login=msgspec.json.encode(login).decode(),
+            expires_at=authorization.now() + timedelta(seconds=REFRESH_SECONDS),
+        )
     return answer
 
 

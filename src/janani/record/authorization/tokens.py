@@ -24,6 +24,7 @@ class Login(Struct, frozen=True):
         kind: as in `Actor.kind`.
         sub: surrogate subject of the tokens: "Practitioner/<id>", "Patient/<id>" or a client id.
         patient: logical id of the Patient in context.
+        account: by what a person is known again at a refresh: the staff claim (casefolded), or eSignet's subject.
     """
 
     kind: Literal["staff", "patient", "system"]
@@ -31,6 +32,7 @@ class Login(Struct, frozen=True):
     scopes: tuple[str, ...]
     patient: str | None = None
     display: str = ""
+    account: str = ""
 
 
 class Tokens(Struct, frozen=True):
