@@ -1,11 +1,15 @@
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import httpx
+import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from janani.clients.oidc_checks import code_challenge
+from janani.registry import oauth
 from janani.settings import Settings
 from registry_wire import ADMIN
 
@@ -163,6 +167,52 @@ async def test_a_code_that_comes_twice_ends_what_it_gave(registry: Client) -> No
     tokens = (await registry.post("/oauth2/token", data=_exchange(code))).json()
     await registry.post("/oauth2/token", data=_exchange(code))
     assert (await registry.post("/oauth2/token", data=_refresh(tokens))).json()["error"] == "invalid_grant"
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between using what was sent and storing what is given for it, time passes."""
+    original = oauth._refresh_token
+
+    async def refresh_token(*a: Any) -> Any:
+        await asyncio.sleep(0.4)
+        return await original(*a)
+
+    monkeypatch.setattr(oauth, "_refresh_token", refresh_token)
+
+
+def _beside(registry: Client, url: str, form: dict[str, str]) -> asyncio.Future[httpx.Response]:
+    """A request while others are under way: the test client lets its loop wait for each answer."""
+    return asyncio.ensure_future(asyncio.to_thread(asyncio.run, registry.post(url, data=form)))
+
+
+@pytest.mark.usefixtures("slow")
+async def test_of_two_with_one_code_nobody_keeps_a_login(registry: Client) -> None:
+    code = await _code(registry)
+    answers = await asyncio.gather(*(_beside(registry, "/oauth2/token", _exchange(code)) for _ in range(2)))
+    [tokens] = [answer.json() for answer in answers if answer.status_code == 200]
+    assert (await registry.post("/oauth2/token", data=_refresh(tokens))).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("end", ["replayed", "revoked"])
+async def test_a_refresh_token_that_is_just_being_renewed_ends_too(
+    registry: Client, settings: Settings, end: str
+) -> None:
+    first = await _tokens(registry)
+    second = (await registry.post("/oauth2/token", data=_refresh(first))).json()
+    database = await asyncpg.connect(settings.database.dsn)
+    await database.execute("update registry.refresh_token set spent_at = spent_at - interval '1 minute'")
+    await database.close()
+    renewing = _beside(registry, "/oauth2/token", _refresh(second))
+    await asyncio.sleep(0.2)
+    if end == "replayed":
+        assert (await registry.post("/oauth2/token", data=_refresh(first))).json()["error"] == "invalid_grant"
+    else:
+        form = {"token": second["refresh_token"], "client_id": "portal"}
+        assert (await registry.post("/oauth2/revoke", data=form)).status_code == 200
+    third = (await renewing).json()
+    assert (await registry.post("/oauth2/token", data=_refresh(third))).json()["error"] == "invalid_grant"
 
 
 async def test_a_revoked_refresh_token_is_worth_nothing(registry: Client) -> None:
@@ -323,3 +373,23 @@ async def test_a_midwife_has_her_role_and_no_other_right(registry: Client, progr
     assert me["programs"] == ["eozjj9UivfS"]
     assert (await registry.post("/api/metadata", json={}, auth=auth)).status_code == 403
     assert (await registry.get("/api/oAuth2Clients", auth=auth)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+    ],
+)
+async def test_no_other_site_logs_a_browser_in(registry: Client, headers: dict[str, str]) -> None:
+    body = {"username": "admin", "password": "district"}
+    answer = await registry.post("/api/auth/login", json=body, headers=headers)
+    assert (answer.status_code, answer.cookies) == (403, {})
+
+
+async def test_a_login_is_json_which_no_form_of_another_site_can_send(registry: Client) -> None:
+    body = b'{"username": "admin", "password": "district"}'
+    answer = await registry.post("/api/auth/login", content=body, headers={"content-type": "text/plain"})
+    assert (answer.status_code, answer.cookies) == (415, {})

@@ -14,6 +14,7 @@ from litestar.datastructures import Cookie
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
+from janani.kernel.http import from_another_site
 from janani.kernel.ids import token, uid
 from janani.kernel.jose import verify
 from janani.kernel.telemetry import log
@@ -27,7 +28,6 @@ SESSION_COOKIE = "JSESSIONID"
 _Request = Request[Any, Any, Any]
 _CLOCK_SKEW_SECONDS = 60
 _WRONG_PASSWORDS, _LOCK_SECONDS = 5, 900
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Login(Struct, rename="camel"):
@@ -79,9 +79,8 @@ async def user_named(request: _Request, uid: str) -> User | None:
 
 
 def _refuse_other_sites(request: _Request) -> None:
-    """A session cookie speaks only for pages of this server (Fetch Metadata); tokens and passwords speak anywhere."""
-    site = request.headers.get("sec-fetch-site", "none")
-    if request.method not in _SAFE_METHODS and site not in ("same-origin", "none"):
+    """A session cookie speaks only for pages of this server, and only they open one; tokens speak anywhere."""
+    if from_another_site(request):
         raise Refusal(403, "This request was sent from another site.")
 
 
@@ -116,7 +115,13 @@ async def by_login(request: _Request, username: str, password: str) -> str | Non
 
 @post("/api/auth/login", status_code=200, summary="Log in")
 async def log_in(request: _Request, data: JSONBody[Login]) -> Response[dict[str, Any]]:
-    """Opens a session (Web API §1.4). 401 for a wrong name or password, whichever it was."""
+    """Opens a session (Web API §1.4). 401 for a wrong name or password, whichever it was.
+
+    Asked by this server's pages only, and in JSON, which no form of another site can send (login CSRF).
+    """
+    _refuse_other_sites(request)
+    if request.content_type[0] != "application/json":
+        raise Refusal(415, f"Content type '{request.content_type[0]}' not supported")
     account = await _by_password(request, data.username, data.password)
     if account is None:
         raise Refusal(401, "Incorrect username or password", "")
@@ -191,9 +196,11 @@ def _basic(credentials: str) -> tuple[str, str]:
 async def _by_password(request: _Request, username: str, password: str) -> str | None:
     """The account. Who signs in elsewhere (externalAuth) has no password here; after five wrong ones none counts."""
     state = state_of(request)
-    row = await SQL.account_by_username(
-        state.pool, username=username, attempts=_WRONG_PASSWORDS, lock_seconds=_LOCK_SECONDS
-    )
+    row = None
+    if "\0" not in username:  # no database holds such a name
+        row = await SQL.account_by_username(
+            state.pool, username=username, attempts=_WRONG_PASSWORDS, lock_seconds=_LOCK_SECONDS
+        )
     if row is None:
         await state.passwords.right("", password, None)
         return None

@@ -11,6 +11,7 @@ import msgspec
 from janani.registry.problems import Refusal
 
 _DEFAULT_LIFE = timedelta(days=30)
+_LAST = 253_402_214_400_000  # the last day of the year 9999, in milliseconds
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -28,6 +29,6 @@ def expiry(body: bytes, now: datetime) -> datetime:
         raise Refusal(400, f"Invalid JSON: {error}") from error
     if asked is None:
         return now + _DEFAULT_LIFE
-    if not isinstance(asked, int) or asked <= now.timestamp() * 1000:
+    if type(asked) is not int or not now.timestamp() * 1000 < asked <= _LAST:
         raise Refusal(400, "expire must be an instant in the future, in milliseconds.")
     return datetime.fromtimestamp(asked / 1000, UTC)

@@ -21,7 +21,15 @@ from janani.registry.metadata import writing
 from janani.registry.metadata.snapshot import SQL, Store
 from janani.registry.passwords import Passwords, hashed
 from janani.registry.paths import accepting_versions
-from janani.registry.problems import Refusal, render, render_error
+from janani.registry.problems import (
+    AWAY,
+    UNSTORABLE,
+    Refusal,
+    render,
+    render_away,
+    render_error,
+    render_unstorable,
+)
 from janani.registry.providers import SignIn, own_key, providers
 from janani.registry.sealing import Sealer
 from janani.registry.state import State
@@ -65,7 +73,11 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> Litestar:
         "registry",
         _handlers(),
         render_error=render_error,
-        exception_handlers={Refusal: render},
+        exception_handlers={
+            Refusal: render,
+            **dict.fromkeys(UNSTORABLE, render_unstorable),
+            **dict.fromkeys(AWAY, render_away),
+        },
         lifespan=[resources, tracker_lifespan],
         headers=_HEADERS,
         before_request=home.speak,

@@ -11,6 +11,7 @@ from litestar.response import Redirect
 
 from janani.clients import oidc
 from janani.kernel import pages
+from janani.kernel.http import from_another_site
 from janani.kernel.i18n import _
 from janani.kernel.ids import token
 from janani.kernel.jose import jwks
@@ -35,7 +36,8 @@ async def login_page(request: _Request) -> Response[str]:
 @post("/login", summary="Log in by password")
 async def log_in(request: _Request) -> Response[str] | Redirect:
     """Checks name and password from the page and goes on to where the person was going."""
-    _same_origin(request)
+    if from_another_site(request):
+        raise Refusal(403, "This form was sent from another site.")
     form = await request.form()
     then = _safe(str(form.get("then", "")))
     account = await by_login(request, str(form.get("username", "")), str(form.get("password", "")))
@@ -184,12 +186,6 @@ def _failed(request: _Request, text: str, *, retry: str = "", status: int = 400)
 def _safe(then: str) -> str:
     """`then` when it is a path of this server, else nothing (no open redirect)."""
     return then if then.startswith("/") and not then.startswith(("//", "/\\")) else ""
-
-
-def _same_origin(request: _Request) -> None:
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none"):
-        raise Refusal(403, "This form was sent from another site.")
 
 
 handlers = [login_page, log_in, login_config, begin, come_back, public_keys]

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import asyncpg
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 from msgspec import Struct
@@ -80,12 +81,12 @@ async def exchange(request: _Request) -> Response[dict[str, Any]]:
         client = await clients.authenticated(request, form)
         match form.get("grant_type"):
             case "authorization_code":
-                grant = await _redeem_code(request, client, form)
+                grant, refresh = await _redeem_code(request, client, form)
             case "refresh_token":
-                grant = await _redeem_refresh(request, client, form)
+                grant, refresh = await _redeem_refresh(request, client, form)
             case _:
                 raise OAuthProblem("unsupported_grant_type", "Use authorization_code or refresh_token.")
-        body = await _tokens(request, client, grant)
+        body = await _tokens(request, client, grant, refresh)
     except OAuthProblem as problem:
         return refused(problem)
     return Response(body, headers=_NOT_STORED)
@@ -154,37 +155,47 @@ def _to_login(request: _Request) -> Redirect:
     return Redirect(f"/oauth2/authorization/{provider}?{onward}" if provider == "esignet" else f"/login?{onward}")
 
 
-async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> Grant:
+async def _redeem_code(request: _Request, client: Client, form: dict[str, str]) -> tuple[Grant, str]:
     state = state_of(request)
     code_hash = digest(form.get("code", ""))
-    row = await SQL.take_code(state.pool, code_hash=code_hash)
-    if row is None:
-        await SQL.end_family_of_code(state.pool, code_hash=code_hash)
     proof = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=")
-    right = (
-        row is not None
-        and row["client_id"] == client.client_id
-        and row["redirect_uri"] == form.get("redirect_uri")
-        and row["expires_at"] > state.clock()
-        and hmac.compare_digest(row["code_challenge"].encode(), proof)
-    )
-    if not right:
-        raise OAuthProblem("invalid_grant", "The code is wrong, used, expired, or of another client.")
-    return Grant(row["account"], row["scope"], row["family"], row["nonce"])
+    async with state.pool.acquire() as connection, connection.transaction():
+        row = await SQL.take_code(connection, code_hash=code_hash)
+        right = (
+            row is not None
+            and row["client_id"] == client.client_id
+            and row["redirect_uri"] == form.get("redirect_uri")
+            and row["expires_at"] > state.clock()
+            and hmac.compare_digest(row["code_challenge"].encode(), proof)
+        )
+        if right:
+            grant = Grant(row["account"], row["scope"], row["family"], row["nonce"])
+            return grant, await _refresh_token(connection, state, client, grant)
+    if row is None:
+        await end_family(state, await SQL.family_of_spent_code(state.pool, code_hash=code_hash))
+    raise OAuthProblem("invalid_grant", "The code is wrong, used, expired, or of another client.")
 
 
-async def _redeem_refresh(request: _Request, client: Client, form: dict[str, str]) -> Grant:
+async def _redeem_refresh(request: _Request, client: Client, form: dict[str, str]) -> tuple[Grant, str]:
     state = state_of(request)
     token_hash = digest(form.get("refresh_token", ""))
-    row = await SQL.take_refresh_token(state.pool, token_hash=token_hash)
+    async with state.pool.acquire() as connection, connection.transaction():
+        row = await SQL.take_refresh_token(connection, token_hash=token_hash)
+        if row is not None and row["client_id"] == client.client_id and row["expires_at"] > state.clock():
+            grant = Grant(row["account"], row["scope"], row["family"])
+            return grant, await _refresh_token(connection, state, client, grant)
     if row is None:
-        await SQL.end_family_of_refresh_token(state.pool, token_hash=token_hash)
-    if row is None or row["client_id"] != client.client_id or row["expires_at"] <= state.clock():
-        raise OAuthProblem("invalid_grant", "The refresh token is wrong, used or expired.")
-    return Grant(row["account"], row["scope"], row["family"])
+        await end_family(state, await SQL.family_of_spent_refresh_token(state.pool, token_hash=token_hash))
+    raise OAuthProblem("invalid_grant", "The refresh token is wrong, used or expired.")
 
 
-async def _tokens(request: _Request, client: Client, grant: Grant) -> dict[str, Any]:
+async def end_family(state: State, family: UUID | None) -> None:
+    """Ends all of a family: until none is left, as one that is just being exchanged brings forth another."""
+    while family is not None and await SQL.end_family(state.pool, family=family) != "DELETE 0":
+        pass
+
+
+async def _tokens(request: _Request, client: Client, grant: Grant, refresh: str) -> dict[str, Any]:
     state = state_of(request)
     user = await user_named(request, grant.account)
     if user is None:
@@ -207,15 +218,18 @@ async def _tokens(request: _Request, client: Client, grant: Grant) -> dict[str, 
     if "openid" in grant.scope.split():
         identity = common | {"aud": client.client_id} | ({"nonce": grant.nonce} if grant.nonce else {})
         body["id_token"] = sign(identity, state.key)
-    if "refresh_token" in client.grants:
-        body["refresh_token"] = await _refresh_token(state, client, grant)
+    if refresh:
+        body["refresh_token"] = refresh
     return body
 
 
-async def _refresh_token(state: State, client: Client, grant: Grant) -> str:
+async def _refresh_token(connection: asyncpg.Connection, state: State, client: Client, grant: Grant) -> str:
+    """A stored refresh token of the grant; empty for a client that has none."""
+    if "refresh_token" not in client.grants:
+        return ""
     fresh = token()
     await SQL.add_refresh_token(
-        state.pool,
+        connection,
         token_hash=digest(fresh),
         client_id=client.client_id,
         account=grant.account,

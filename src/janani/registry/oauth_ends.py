@@ -11,7 +11,7 @@ from janani.kernel import pages
 from janani.kernel.jose import verify
 from janani.registry.access import SESSION_COOKIE, digest, session_account, state_of, user_of
 from janani.registry.metadata.snapshot import SQL
-from janani.registry.oauth import refused
+from janani.registry.oauth import end_family, refused
 from janani.registry.oauth_clients import Client, OAuthProblem, authenticated, client
 
 _Request = Request[Any, Any, Any]
@@ -39,7 +39,9 @@ async def revoke(request: _Request) -> Response[Any]:
     except OAuthProblem as problem:
         return refused(problem)
     token_hash = digest(form.get("token", ""))
-    await SQL.revoke_refresh_token(state_of(request).pool, token_hash=token_hash, client_id=known.client_id)
+    state = state_of(request)
+    family = await SQL.family_of_refresh_token(state.pool, token_hash=token_hash, client_id=known.client_id)
+    await end_family(state, family)
     return Response(None, status_code=200)
 
 

@@ -8,10 +8,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+import asyncpg
 from litestar import Request, Response
 from litestar.response import Redirect
 
 from janani.kernel.problems import Problem
+from janani.kernel.telemetry import log
 
 _DEFAULT_CODES = {400: "E1003", 403: "E1006", 404: "E1005", 409: "E1004"}
 
@@ -55,3 +57,37 @@ def render(request: Request[Any, Any, Any], problem: Refusal) -> Response[dict[s
 def render_error(_request: Request[Any, Any, Any], status: int, _code: str, text: str) -> Response[dict[str, Any]]:
     """The HTTP answer of an error nobody raised by name: no such route, unreadable body, a bug."""
     return Response(web_message(status, text, code=_DEFAULT_CODES.get(status, "")), status_code=status)
+
+
+UNSTORABLE = (asyncpg.DataError, RecursionError)
+"""Text or numbers that no database holds (a NUL character), or nesting without end."""
+
+
+def render_unstorable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """The HTTP answer to an `UNSTORABLE` error; logged by its kind, as it might be ours."""
+    log("registry").warning("unstorable", route=_route(request), reason=type(error).__name__)
+    text = "A value can't be stored or compared: a NUL character, a number out of range, or nested too deep."
+    return render_error(request, 400, "", text)
+
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""The database does not answer, or not in time."""
+
+
+def render_away(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """The HTTP answer while the database is away: the same request may succeed later."""
+    log("registry").warning("database_away", route=_route(request), reason=type(error).__name__)
+    answer = render_error(request, 503, "", "The registry can't be reached at the moment. Please try again.")
+    answer.headers["retry-after"] = "5"
+    return answer
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("path_template") or "")

@@ -87,10 +87,9 @@ values (:code_hash, :client_id, :account, :redirect_uri, :scope, :code_challenge
 update oauth_code set spent_at = now() where code_hash = :code_hash and spent_at is null
 returning client_id, account, redirect_uri, scope, code_challenge, nonce, expires_at, family;
 
--- name: end_family_of_code!
+-- name: family_of_spent_code$
 -- A code that comes twice was stolen: what it gave ends.
-delete from refresh_token using oauth_code
- where oauth_code.code_hash = :code_hash and oauth_code.spent_at is not null and refresh_token.family = oauth_code.family;
+select family from oauth_code where code_hash = :code_hash and spent_at is not null;
 
 -- name: add_refresh_token!
 insert into refresh_token (token_hash, client_id, account, scope, expires_at, family)
@@ -102,15 +101,18 @@ update refresh_token set spent_at = coalesce(spent_at, now())
  where token_hash = :token_hash and (spent_at is null or spent_at > now() - interval '10 seconds')
 returning client_id, account, scope, expires_at, family;
 
--- name: end_family_of_refresh_token!
+-- name: family_of_spent_refresh_token$
 -- A refresh token that comes again after the leeway was stolen, by whoever came first or last: nobody keeps it.
-delete from refresh_token using refresh_token as reused
- where reused.token_hash = :token_hash and reused.spent_at < now() - interval '10 seconds'
-   and refresh_token.family = reused.family;
+select family from refresh_token where token_hash = :token_hash and spent_at < now() - interval '10 seconds';
 
--- name: revoke_refresh_token!
-delete from refresh_token using refresh_token as revoked
- where revoked.token_hash = :token_hash and revoked.client_id = :client_id and refresh_token.family = revoked.family;
+-- name: family_of_refresh_token$
+-- A client may give back only what is its own (RFC 7009 §2.1).
+select family from refresh_token where token_hash = :token_hash and client_id = :client_id;
+
+-- name: end_family!
+-- It waits for those that are being exchanged, but does not see what they bring forth meanwhile: to be run again until
+-- none is left.
+delete from refresh_token where family = :family;
 
 -- name: add_attempt!
 insert into oidc_attempt (state_hash, browser_hash, provider, nonce, code_verifier, then_to, expires_at)
@@ -185,3 +187,19 @@ returning created = last_updated;
 
 -- name: drop_data_entries
 delete from data_store where owner = :owner and namespace = :namespace and key = coalesce(:key, key) returning key;
+
+-- name: repeated_values(attribute, by_unit)$
+-- How many values of an attribute would stand more than once where each may stand only once.
+select count(*) from (
+  select from attribute_value v join tracked_entity t on t.id = v.tracked_entity
+   where v.attribute = :attribute and not t.deleted
+   group by v.value, case when :by_unit::boolean then t.org_unit end having count(*) > 1) repeated;
+
+-- name: forget_spaces(attribute)!
+-- In two steps: a value that moves must not meet another that is about to.
+update attribute_value set unique_within = null where attribute = :attribute and unique_within is not null;
+
+-- name: fill_spaces(attribute, by_unit)!
+update attribute_value v set unique_within = case when :by_unit::boolean then t.org_unit else '' end
+  from tracked_entity t
+ where t.id = v.tracked_entity and v.attribute = :attribute and not t.deleted;

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from janani.kernel.ids import uid
+from janani.registry.tracker import exporting
 from registry.tracker.antenatal import (
     AREA,
     OTHER_AREA,
@@ -211,6 +212,15 @@ async def test_pages_follow_one_another(registry: httpx.AsyncClient, women: list
     assert totals["pager"] == {"page": 1, "pageSize": 3, "total": 4, "pageCount": 2}
     whole = await read(registry, "trackedEntities", program=PROGRAM, paging="false")
     assert set(whole) == {"trackedEntities"}
+
+
+async def test_what_is_more_than_one_answer_holds_is_refused_not_cut(
+    registry: httpx.AsyncClient, women: list[Json], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for most, status in ((len(women), 200), (len(women) - 1, 409)):
+        monkeypatch.setattr(exporting, "_MOST_UNPAGED", most)
+        for path in ("trackedEntities", "enrollments"):
+            await read(registry, path, program=PROGRAM, paging="false", expect=status)
 
 
 async def test_events_by_date_status_and_person(registry: httpx.AsyncClient, women: list[Json]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from janani.registry.metadata.types import REFERENCES
+from janani.registry.numbers import whole_number
 from janani.registry.problems import Refusal
 
 Json = dict[str, Any]
@@ -142,9 +143,10 @@ def _objects(value: Any) -> list[Json]:
 
 
 def _paged(value: Any, arguments: list[str]) -> Any:
-    if len(arguments) != 2 or not all(each.isdigit() and int(each) > 0 for each in arguments):
+    numbers = [found for each in arguments if (found := whole_number(each))]
+    if len(arguments) != 2 or len(numbers) != 2:
         raise Refusal(400, "Field transformer paging needs page;pageSize.")
-    page, size = (int(each) for each in arguments)
+    page, size = numbers
     return value[(page - 1) * size : page * size] if isinstance(value, list) else value
 
 

@@ -13,6 +13,7 @@ from janani.registry.metadata.fields import parse
 from janani.registry.metadata.filters import compile_filters, sorted_by
 from janani.registry.metadata.shown import View
 from janani.registry.metadata.types import CLASSES, singular
+from janani.registry.numbers import whole_number
 from janani.registry.problems import Refusal, not_found
 
 Json = dict[str, Any]
@@ -185,9 +186,10 @@ def _page(request: _Request, ordered: list[Json]) -> tuple[list[Json], Json | No
 def _positive(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.isdigit() or int(text) < 1:
+    number = whole_number(text)
+    if not number:
         raise Refusal(400, f"Value {text!r} is not valid for a page parameter; a positive whole number is expected.")
-    return int(text)
+    return number
 
 
 handlers = [list_objects, read_object, read_property, units_of_programs, read_any, export_package]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from janani.registry.metadata.snapshot import Snapshot
+from janani.registry.numbers import whole_number
 from janani.registry.problems import Refusal
 from janani.registry.users import User
 
@@ -70,6 +71,7 @@ def _number(parameters: Mapping[str, str], name: str) -> int | None:
     text = parameters.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    number = whole_number(text)
+    if number is None:
         raise Refusal(400, f"Value {text!r} is not valid for parameter {name}; a whole number is expected.")
-    return int(text)
+    return number

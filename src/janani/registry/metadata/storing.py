@@ -5,34 +5,37 @@ from typing import Any
 import asyncpg
 
 from janani.kernel.postgres import json_of
+from janani.registry.metadata import uniqueness
 from janani.registry.metadata.importer import Plan
-from janani.registry.metadata.snapshot import SQL, Store
+from janani.registry.metadata.snapshot import SQL, Snapshot, Store
 from janani.registry.passwords import hashed
 from janani.registry.problems import Refusal
 
 Json = dict[str, Any]
 
 
-async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json, *, seen: int) -> bool:
+async def save(pool: asyncpg.Pool, store: Store, found: Plan, package: Json, snapshot: Snapshot) -> bool:
     """Stores `found`; `package` is what was sent (passwords are in it and nowhere else).
 
-    False, and nothing stored, when metadata is no longer at version `seen`: plan again then.
+    False, and nothing stored, when metadata is no longer at the version of `snapshot`: plan again then.
 
-    Raises Refusal (409, E5003) when another import took a code or user name in the meantime.
+    Raises Refusal (409, E5003) when another import took a code, user name or unique value in the meantime.
     """
     sent = {one["id"]: one["password"] for one in package.get("users", []) if one.get("id") and one.get("password")}
     hashes = {uid: await hashed(password) for uid, password in sent.items()}
     try:
-        return await _store(pool, found, hashes, seen)
+        return await _store(pool, found, hashes, snapshot)
     except asyncpg.UniqueViolationError as error:
-        raise Refusal(409, "A code, user name or openId is already in use by another object.", "E5003") from error
+        raise Refusal(
+            409, "A code, user name, openId or unique value is already in use by another object.", "E5003"
+        ) from error
     finally:
         store.changed()
 
 
-async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str], seen: int) -> bool:
+async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str], snapshot: Snapshot) -> bool:
     async with pool.acquire() as connection, connection.transaction():
-        if await SQL.claim_metadata_version(connection, seen=seen) is None:
+        if await SQL.claim_metadata_version(connection, seen=snapshot.version) is None:
             return False
         if found.written:
             await SQL.save_metadata(
@@ -51,6 +54,7 @@ async def _store(pool: asyncpg.Pool, found: Plan, hashes: dict[str, str], seen: 
                 connection, uids=[uid for kind, uid in zip(types, uids, strict=True) if kind == "users"]
             )
         await _save_accounts(connection, [one for kind, one in found.written if kind == "users"], hashes)
+        await uniqueness.settle(connection, uniqueness.rescoped(found, snapshot))
         if hashes:
             await SQL.close_sessions(connection, accounts=list(hashes))
     return True

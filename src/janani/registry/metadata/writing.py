@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from janani.registry import routes
 from janani.registry.access import state_of, user_of
-from janani.registry.metadata import accounts, importer, permissions, shapes
+from janani.registry.metadata import accounts, importer, permissions, shapes, uniqueness
 from janani.registry.metadata.handlers import LISTS, OBJECTS, kind_of
 from janani.registry.metadata.importer import Plan, Strategy
 from janani.registry.metadata.snapshot import Snapshot
@@ -148,7 +148,7 @@ async def _import(request: _Request, made: Callable[[Snapshot], Json], strategy:
                 shapes.check(one, singular(kind))
         found, package = await _checked(request, package, snapshot, strategy)
         done = not store or found.faults
-        if done or await save(state_of(request).pool, metadata, found, package, seen=snapshot.version):
+        if done or await save(state_of(request).pool, metadata, found, package, snapshot):
             return found
     raise Refusal(409, "Others are changing metadata at the same time. Please try again.")
 
@@ -160,6 +160,7 @@ async def _checked(request: _Request, package: Json, snapshot: Snapshot, strateg
         package = await _prepared(package, snapshot, state)
     found = importer.plan(package, snapshot, strategy)
     found.faults += permissions.faults(found, snapshot, user)
+    found.faults += await uniqueness.faults(state.pool, found, snapshot)
     if "users" in package and strategy != "DELETE":
         found.faults += await accounts.faults(state.pool, found, package["users"])
     return found, package

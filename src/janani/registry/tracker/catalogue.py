@@ -103,6 +103,11 @@ class Catalogue(Struct, frozen=True):
     default_option_combo: str | None
     default_category_option: str | None
 
+    def unique_in_unit(self, uid: str) -> bool:
+        """Whether a value of the attribute `uid` is one person's alone within her unit."""
+        attribute = self.attributes.get(uid)
+        return attribute is not None and attribute.unique and attribute.org_unit_scope
+
     def below(self, units: Iterable[str]) -> frozenset[str]:
         """`units` with all their descendants."""
         roots = frozenset(units)

@@ -22,6 +22,7 @@ from litestar import Litestar, Request, get
 
 from janani.kernel.telemetry import log
 from janani.registry.access import state_of
+from janani.registry.numbers import whole_number
 from janani.registry.problems import Refusal
 from janani.registry.tracker import parameters
 from janani.registry.tracker.asking import asking
@@ -33,7 +34,8 @@ MAX_LIMIT, MAX_WAIT_SECONDS = 5000, 60
 _UNSETTLED_SECONDS = 0.05  # a transaction that is still running ends soon, and tells nobody
 _UNHEARD_SECONDS = 5.0  # a wake-up call may be lost with its connection
 _PRUNE_SECONDS = 3600
-_CURSOR = re.compile(r"^(?:([0-9a-f]{8})\.)?(\d{1,19})\.(\d{1,19})$")
+_CURSOR = re.compile(r"(?:([0-9a-f]{8})\.)?([0-9]{1,19})\.([0-9]{1,19})")
+_MOST_NUMBER = 2**63 - 1
 _START = ("", "0", 0)
 Cursor = tuple[str, str, int]
 Json = dict[str, Any]
@@ -163,14 +165,15 @@ def _parameters(sent: dict[str, str]) -> tuple[Cursor | None, int, int]:
     if unknown:
         raise Refusal(400, f"Parameter {min(unknown)} is not supported here.")
     after = sent.get("after") or "0.0"
-    found = _CURSOR.match(after)
-    if found is None and after != "end":
+    found = _CURSOR.fullmatch(after)
+    if after != "end" and (found is None or int(found[3]) > _MOST_NUMBER):
         raise Refusal(400, "Parameter after is not a cursor of this feed.")
     limit = parameters.number("limit", sent.get("limit", "500"), MAX_LIMIT)
-    wait = sent.get("wait", "20")
-    if not wait.isdigit() or int(wait) > MAX_WAIT_SECONDS:
-        raise Refusal(400, f"Value '{wait}' is not valid for parameter wait. It should be 0 to {MAX_WAIT_SECONDS}.")
-    return (found[1] or "", found[2], int(found[3])) if found else None, limit, int(wait)
+    text = sent.get("wait", "20")
+    wait = whole_number(text)
+    if wait is None or wait > MAX_WAIT_SECONDS:
+        raise Refusal(400, f"Value '{text}' is not valid for parameter wait. It should be 0 to {MAX_WAIT_SECONDS}.")
+    return (found[1] or "", found[2], int(found[3])) if found else None, limit, wait
 
 
 async def _read(pool: asyncpg.Pool, epoch: str, after: tuple[str, int], limit: int) -> tuple[list[Json], bool]:

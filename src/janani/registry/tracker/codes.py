@@ -83,6 +83,7 @@ SENTENCES = {
     "E1315": "Event: `{0}` cannot have data values while its status is `{1}`.",
     "E1316": "Event: `{0}` cannot go from status `{1}` to `{2}`.",
     "E4006": "Could not find relationship type: `{0}`.",
+    "E5004": "Id: `{0}` stands on more than one object of type `{1}` in this payload; none of them was stored.",
     "E5000": "`{0}` `{1}` was not stored because an object it belongs to is not valid.",
 }
 

@@ -1,5 +1,6 @@
 """SQL conditions compiled from values to parameters; never from text (reference §3.3, filter operators). Pure."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ OPERATORS = frozenset(
     ("eq", "ieq", "ne", "neq", "nieq", "gt", "ge", "lt", "le", "in", "like", "ilike", "nlike", "nilike", "sw", "ew")
 )
 _COMPARISONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+# A number to Python and to PostgreSQL, whose `numeric` takes whatever is so short.
+_NUMBER, _MOST_DIGITS = r"^[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]{1,3})?$", 255
 _INDEXED = 200  # the length of the index on attribute values
 
 
@@ -115,15 +118,18 @@ def comparison(
     `guard` is a condition under which `column` holds a number at all. Raises Refusal (400) for no number.
     """
     if numeric and operator in ("eq", "ieq", "ne", "neq", "nieq", "in", *_COMPARISONS):
-        return _numeric_test(conditions, f"case when {guard} then {column}::numeric end", operator, value)
+        # What was stored before this became a number need be none: it passes no test, and stops nobody.
+        readable = f"length({column}) <= {_MOST_DIGITS} and {column} ~ '{_NUMBER}'"
+        return _numeric_test(
+            conditions, f"case when {guard} and {readable} then {column}::numeric end", operator, value
+        )
     return _text_test(conditions, column, operator, value.lower())
 
 
 def _numeric_test(conditions: Conditions, number: str, operator: str, value: str) -> str:
-    try:
-        values = [str(float(part)) for part in (value.split(";") if operator == "in" else [value])]
-    except ValueError as error:
-        raise Refusal(400, "Query item or filter is invalid: a number is needed.") from error
+    values = [part.strip() for part in (value.split(";") if operator == "in" else [value])]
+    if any(len(part) > _MOST_DIGITS or not re.match(_NUMBER, part) for part in values):
+        raise Refusal(400, "Query item or filter is invalid: a number is needed.")
     if operator == "in":
         return f"{number} = any({conditions.parameter(values, 'text[]')}::numeric[])"
     sign = _COMPARISONS.get(operator) or ("<>" if operator.startswith("n") else "=")

@@ -147,6 +147,12 @@ async def _visible_entity(connection: asyncpg.Connection, ask: Asking, uid: str,
     )
     if seen is None:
         raise Refusal(403, f"User has no access to TrackedEntity:{uid}")
+    if sent.program:
+        owner = await SQL.owner_in(connection, id=seen, program=sent.program)
+        if not _reader(ask)(sent.program, owner):
+            raise Refusal(
+                403, f"User has no access to TrackedEntity:{uid} in program {sent.program}: ownership is required."
+            )
     return int(seen)
 
 
@@ -177,9 +183,14 @@ def _reader(ask: Asking) -> Reader:
 async def _page(
     request: _Request, connection: asyncpg.Connection, found: Search, sent: Shared
 ) -> tuple[list[int], Json]:
-    """The ids of the page asked for, and the pager (§1.6): totals only when asked, else links."""
+    """The ids of the page asked for, and the pager (§1.6): totals only when asked, else links.
+
+    Raises Refusal (409) for more without paging than one answer has: a part would look like the whole.
+    """
     if parameters.flag("paging", sent.paging) is False:
-        rows = await connection.fetch(found.ids, *found.parameters, _MOST_UNPAGED, 0)
+        rows = await connection.fetch(found.ids, *found.parameters, _MOST_UNPAGED + 1, 0)
+        if len(rows) > _MOST_UNPAGED:
+            raise Refusal(409, f"More than {_MOST_UNPAGED} objects are found, the most that one answer has. Use pages.")
         return [row["id"] for row in rows], {}
     page = parameters.number("page", sent.page, 10**9)
     size = parameters.number("pageSize", sent.page_size, MAX_PAGE_SIZE)

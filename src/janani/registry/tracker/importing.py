@@ -6,6 +6,7 @@ What stands in brackets is one transaction. When another import stores the same 
 it is run again, and then sees that value as taken.
 """
 
+import contextlib
 import time
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from janani.kernel.ids import uid as new_uid
 from janani.registry.problems import Refusal
 from janani.registry.tracker import report, store
 from janani.registry.tracker.asking import Asking, asking
-from janani.registry.tracker.payload import Bundle, TrackerType, Unreadable, flatten, read
+from janani.registry.tracker.payload import Bundle, TrackerType, Unreadable, check_dates, flatten, read
 from janani.registry.tracker.plan import plan
 from janani.registry.tracker.report import ReportMode, Tally
 from janani.registry.tracker.rules import bundle as bundle_rules
@@ -80,6 +81,7 @@ async def import_tracker(request: Request[Any, Any, Any]) -> Response[dict[str, 
         raise Refusal(403, "validationMode=SKIP needs the authority ALL.")
     try:
         bundle = flatten(read(await request.body()), new_uid)
+        check_dates(bundle, ask.zone)
     except Unreadable as error:
         raise Refusal(400, str(error)) from error
     found = await run(ask, bundle, parameters)
@@ -87,14 +89,14 @@ async def import_tracker(request: Request[Any, Any, Any]) -> Response[dict[str, 
 
 
 async def run(ask: Asking, bundle: Bundle, parameters: Parameters) -> dict[str, Any]:
-    """Imports `bundle` in one transaction and gives the report; again from the start after a collision."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
+    """Imports `bundle` in one transaction and gives the report; again from the start after a collision.
+
+    Raises Refusal (409) after the fifth.
+    """
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(*_COLLISIONS):
             return await _attempt(ask, bundle, parameters)
-        except _COLLISIONS:
-            if attempt == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+    raise Refusal(409, "Others are changing the same objects at the same time. Please try again.")
 
 
 async def _attempt(ask: Asking, bundle: Bundle, parameters: Parameters) -> dict[str, Any]:
@@ -113,7 +115,8 @@ async def _attempt(ask: Asking, bundle: Bundle, parameters: Parameters) -> dict[
             timings["validation"], started = _lap(started)
             errors = any(not fault.warning for fault in faults)
             objects = list(bundle.objects())
-            if errors and parameters.atomic_mode == "ALL":
+            # What comes after the first error was not checked with FAIL_FAST, so none of it may be stored.
+            if errors and (parameters.atomic_mode == "ALL" or parameters.validation_mode == "FAIL_FAST"):
                 await transaction.rollback()
                 return report.refused(objects, faults, parameters.report_mode)
             tallies = await _write(connection, check, faults, ask)

@@ -73,6 +73,11 @@ class Known(Struct):
         self.events[row.uid] = row
         self.by_enrollment.setdefault(row.enrollment or "", []).append(row)
 
+    def owner(self, tracked_entity: str, program: str) -> str | None:
+        """The unit that owns a stored person in a programme: without an owner there her own; None for a new person."""
+        stored = self.entities.get(tracked_entity)
+        return self.owners.get((tracked_entity, program), stored.org_unit if stored else None)
+
     def enrollments_of(self, tracked_entity: str) -> list[StoredEnrollment]:
         """Her enrolments that are not deleted."""
         return [row for row in self.by_person.get(tracked_entity, ()) if not row.deleted]

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from janani.kernel.ids import is_uid
+from janani.registry.numbers import whole_number
 from janani.registry.problems import Refusal
 from janani.registry.tracker.times import read_duration, read_inclusive_end, read_instant
 
@@ -158,9 +159,10 @@ def choice(name: str, text: str | None, among: tuple[str, ...]) -> str | None:
 
 def number(name: str, text: str, most: int) -> int:
     """A whole number from 1 to `most`. Raises Refusal (400)."""
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    found = whole_number(text)
+    if found is None or not 1 <= found <= most:
         raise Refusal(400, f"Value '{text}' is not valid for parameter {name}. It should be between 1 and {most}.")
-    return int(text)
+    return found
 
 
 def start(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
@@ -194,7 +196,7 @@ def updated_since(shared: Shared, now: datetime, zone: ZoneInfo) -> tuple[dateti
         raise Refusal(400, "updatedWithin cannot be used together with updatedAfter or updatedBefore.")
     try:
         return now - read_duration(shared.updated_within), None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Refusal(400, f"Duration is not valid: {shared.updated_within}") from error
 
 

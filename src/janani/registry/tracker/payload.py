@@ -5,10 +5,14 @@ updates replace every scalar; only collections (attributes, data values, notes) 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct, field
+
+from janani.registry.tracker.times import read_instant
 
 Scalar = str | int | float | bool | None
 TrackerType = Literal["TRACKED_ENTITY", "ENROLLMENT", "EVENT", "RELATIONSHIP"]
@@ -203,6 +207,8 @@ def read(body: bytes) -> Payload:
         return _decoder.decode(body)
     except msgspec.DecodeError as error:
         raise Unreadable(str(error)) from error
+    except RecursionError as error:
+        raise Unreadable("The body is nested too deep.") from error
 
 
 def flatten(payload: Payload, new_uid: Callable[[], str]) -> Bundle:
@@ -239,6 +245,34 @@ def _take_event(bundle: Bundle, event: Event, new_uid: Callable[[], str]) -> Non
     event.event = event.event or new_uid()
     bundle.events.append(event)
     bundle.relationships += event.relationships or ()
+
+
+_DATES = {
+    "enrolled_at": "enrolledAt",
+    "occurred_at": "occurredAt",
+    "scheduled_at": "scheduledAt",
+    "completed_at": "completedAt",
+    "created_at_client": "createdAtClient",
+    "updated_at_client": "updatedAtClient",
+}
+
+
+def check_dates(bundle: Bundle, zone: ZoneInfo) -> None:
+    """Sees to it that every date can be read, and makes the empty text none. Raises Unreadable, without the value."""
+    everything: Iterator[TrackedEntity | Enrollment | Event]
+    everything = chain(bundle.tracked_entities, bundle.enrollments, bundle.events)
+    for one in everything:
+        for name, wire in _DATES.items():
+            text = getattr(one, name, None)
+            if text is None:
+                continue
+            if not text.strip():
+                setattr(one, name, None)
+                continue
+            try:
+                read_instant(text, zone)
+            except ValueError as error:
+                raise Unreadable(f"Property {wire} of `{one.uid}` is not a date or a date-time.") from error
 
 
 def text_of(value: Scalar) -> str | None:

@@ -31,10 +31,11 @@ Row = dict[str, Any]
 
 
 class Writes(Struct):
-    """What to write, table by table. `touched` are the uids of people whose record changed."""
+    """What to write, table by table. `touched`: whose record changed (uids); `moved`: who is at another unit now."""
 
     entities: list[Row] = field(default_factory=list)
     changed_entities: list[Row] = field(default_factory=list)
+    moved: list[Row] = field(default_factory=list)
     values: list[Row] = field(default_factory=list)
     values_gone: list[Row] = field(default_factory=list)
     enrollments: list[Row] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Writes(Struct):
 
 def plan(valid: Bundle, check: Check, new_uid: Any) -> tuple[Writes, dict[TrackerType, Tally]]:
     """The writes that make the database say what `valid` says, and what becomes of each object."""
-    planner = _Planner(check, new_uid)
+    planner = _Planner(valid, check, new_uid)
     for entity in valid.tracked_entities:
         planner.take_entity(entity)
     for enrollment in valid.enrollments:
@@ -64,8 +65,8 @@ def plan(valid: Bundle, check: Check, new_uid: Any) -> tuple[Writes, dict[Tracke
 
 
 class _Planner:
-    def __init__(self, check: Check, new_uid: Any) -> None:
-        self.check, self.new_uid, self.writes = check, new_uid, Writes()
+    def __init__(self, valid: Bundle, check: Check, new_uid: Any) -> None:
+        self.valid, self.check, self.new_uid, self.writes = valid, check, new_uid, Writes()
         self.tallies: dict[TrackerType, Tally] = {
             "TRACKED_ENTITY": Tally(),
             "ENROLLMENT": Tally(),
@@ -74,6 +75,7 @@ class _Planner:
         }
         # By person and attribute: a value may be sent with the person and with her enrolment; None deletes.
         self.values: dict[tuple[str, str], Row | None] = {}
+        self.notes = set(check.known.notes)
 
     def take_entity(self, entity: TrackedEntity) -> None:
         scalars = self._entity(entity)
@@ -83,6 +85,8 @@ class _Planner:
         self._file(
             "TRACKED_ENTITY", entity.uid, entity.uid, row, before, self.writes.entities, self.writes.changed_entities
         )
+        if stored and stored.org_unit != entity.org_unit:
+            self.writes.moved.append({"uid": entity.uid})
         self._take_values(entity.uid, entity.org_unit or "", entity.attributes)
 
     def take_enrollment(self, enrollment: Enrollment) -> None:
@@ -97,7 +101,9 @@ class _Planner:
         if stored is None and (person, enrollment.program) not in self.check.known.owners:
             owner = {"tracked_entity": person, "program": enrollment.program, "org_unit": enrollment.org_unit}
             self.writes.owners.append(owner)
-        self._take_values(person, enrollment_rules.unit_of(enrollment, self.check), enrollment.attributes)
+        self._take_values(
+            person, enrollment_rules.unit_of(enrollment, self.valid, self.check.known), enrollment.attributes
+        )
         self._take_notes(person, "enrollment", enrollment.uid, enrollment.notes)
 
     def take_event(self, event: Event) -> None:
@@ -248,9 +254,11 @@ class _Planner:
 
     def _take_notes(self, person: str | None, owner: str, uid: str, sent: list[Note] | None) -> None:
         for note in sent or ():
-            if not note.value or (note.note and note.note in self.check.known.notes):
+            if not note.value or (note.note and note.note in self.notes):
                 continue
             by = note.stored_by or self.check.actor.username
-            row = {"uid": note.note or self.new_uid(), "enrollment": None, "event": None}
+            name = note.note or self.new_uid()
+            self.notes.add(name)
+            row = {"uid": name, "enrollment": None, "event": None}
             self.writes.notes.append({**row, owner: uid, "value": note.value, "stored_by": by})
             self._touch(person)

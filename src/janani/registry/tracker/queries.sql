@@ -13,6 +13,10 @@ select id from tracked_entity
                      where e.uid = any((select :events::text[])::text[]))
  order by id for update;
 
+-- name: lock_events_alone(events)!
+-- Events without registration have nobody whose row would be taken: writers take turns at the events themselves.
+select from event where enrollment is null and uid = any((select :events::text[])::text[]) order by id for update;
+
 -- name: known_entities(ids)
 select e.uid, e.type, e.org_unit, e.deleted, e.inactive, e.potential_duplicate, e.geometry::text as geometry,
        e.stored_by, e.created_at_client, e.updated_at_client,
@@ -83,6 +87,12 @@ update tracked_entity t
   from json_to_recordset(:rows::json) as x(uid text, org_unit text, inactive boolean, potential_duplicate boolean,
     geometry jsonb, stored_by text, created_at_client timestamptz, updated_at_client timestamptz)
  where t.uid = x.uid;
+
+-- name: move_unique_values(rows)!
+-- What is unique within a unit is so within the unit that these people are at now.
+update attribute_value v set unique_within = t.org_unit
+  from json_to_recordset(:rows::json) as x(uid text), tracked_entity t
+ where t.uid = x.uid and v.tracked_entity = t.id and v.unique_within <> '' and v.unique_within <> t.org_unit;
 
 -- name: touch_entities(now, by, uids)!
 -- Any change to a person's record moves her own stamp: sync clients follow nothing else.
@@ -319,3 +329,9 @@ select id, uid, tracked_entity from enrollment where id = any((select :ids::bigi
 
 -- name: entity_place(uid)^
 select deleted, type from tracked_entity where uid = :uid;
+-- name: owner_in(id, program)$
+-- The unit that owns a person in a programme; without an owner there, her own.
+select coalesce(o.org_unit, t.org_unit) from tracked_entity t
+  left join program_owner o on o.tracked_entity = t.id and o.program = :program
+ where t.id = :id::bigint;
+

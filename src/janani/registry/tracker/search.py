@@ -86,10 +86,9 @@ def entities(sent: EntityParameters, context: Context) -> Search:
         _in_program(where, sent, readable_program(sent.program, context.actor, context.catalogue), scope, context)
     else:
         _without_program(where, sent, scope, context)
-    if sent.query:
-        for word in sent.query.split():
-            test = comparison(where, "v.value", "like", word, numeric=False)
-            where.add(f"exists (select from attribute_value v where v.tracked_entity = te.id and {test})")
+    for word in _words(sent.query or ""):
+        test = comparison(where, "v.value", "like", word, numeric=False)
+        where.add(f"exists (select from attribute_value v where v.tracked_entity = te.id and {test})")
     for one in read_filters(sent.filter):
         attribute_filter(where, one, context)
     columns = _ENTITY_ORDER | {"enrolledAt": _LATEST_ENROLMENT}
@@ -97,6 +96,15 @@ def entities(sent: EntityParameters, context: Context) -> Search:
     return compiled("tracked_entity te", "te.id", where, order)
 
 
+def _words(query: str) -> list[str]:
+    """The words to look for, each once. Raises Refusal (400) for more than the database plans joins for in time."""
+    words = list(dict.fromkeys(query.lower().split()))
+    if len(words) > _MOST_WORDS:
+        raise Refusal(400, f"Parameter query has more than {_MOST_WORDS} words.")
+    return words
+
+
+_MOST_WORDS = 20
 _LATEST_ENROLMENT = "(select max(n.enrolled_at) from enrollment n where n.tracked_entity = te.id and not n.deleted)"
 
 

@@ -76,13 +76,13 @@ def enrollments(sent: EnrollmentParameters, context: Context) -> Search:
     where.equals("n.follow_up", read.flag("followUp", sent.follow_up), "boolean")
     where.at_least("n.enrolled_at", read.start("enrolledAfter", sent.enrolled_after, context.zone))
     where.at_most("n.enrolled_at", read.end("enrolledBefore", sent.enrolled_before, context.zone))
-    _owned(where, "n.program", sent.program, scope, context)
+    _owned(where, "n", sent.program, scope, context)
     source = "enrollment n join tracked_entity te on te.id = n.tracked_entity"
     return compiled(source, "n.id", where, partial(ordered, where, sent, _ENROLLMENT_ORDER, "n.id", context))
 
 
-def _owned(where: Conditions, column: str, program: str | None, scope: Scope, context: Context) -> None:
-    """Of a programme the user may read, and owned there by a unit the user reaches."""
+def _owned(where: Conditions, alias: str, program: str | None, scope: Scope, context: Context) -> None:
+    """Of a readable programme, and owned there by a unit the user reaches (without a person: at such a unit)."""
     programs = readable_programs(context.actor, context.catalogue)
     if program:
         programs = {program: readable_program(program, context.actor, context.catalogue)}
@@ -90,12 +90,13 @@ def _owned(where: Conditions, column: str, program: str | None, scope: Scope, co
     for closed, reach in ((False, scope.reach), (True, scope.closed_reach)):
         names = [uid for uid, one in programs.items() if one.closed is closed]
         if names:
-            way = f"{column} = any({where.parameter(names, 'text[]')})"
+            way = f"{alias}.program = any({where.parameter(names, 'text[]')})"
             if reach is not None:
                 units = where.parameter(list(reach), "text[]")
                 way += (
-                    " and (te.id is null or exists (select from program_owner o where o.tracked_entity = te.id"
-                    f" and o.program = {column} and o.org_unit = any({units})))"
+                    f" and ((te.id is null and {alias}.org_unit = any({units}))"
+                    " or exists (select from program_owner o where o.tracked_entity = te.id"
+                    f" and o.program = {alias}.program and o.org_unit = any({units})))"
                 )
             ways.append(f"({way})")
     where.add(f"({' or '.join(ways) or 'false'})")
@@ -125,7 +126,7 @@ def events(sent: EventParameters, context: Context) -> Search:
         _element_filter(where, one, context)
     for one in read_filters(sent.filter_attributes):
         attribute_filter(where, one, context)
-    _owned(where, "e.program", sent.program, scope, context)
+    _owned(where, "e", sent.program, scope, context)
     order = partial(ordered, where, sent, _EVENT_ORDER, "e.id", context, attributes=True, elements=True)
     source = (
         "event e left join enrollment n on n.id = e.enrollment left join tracked_entity te on te.id = n.tracked_entity"

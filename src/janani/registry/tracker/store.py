@@ -14,6 +14,7 @@ from janani.registry.tracker.catalogue import Catalogue
 from janani.registry.tracker.known import Known, StoredEnrollment, StoredEntity, StoredEvent
 from janani.registry.tracker.payload import Bundle, text_of
 from janani.registry.tracker.plan import Row, Writes
+from janani.registry.tracker.values import stored_form
 
 SQL = queries("janani.registry.tracker")
 _ENTITY = (
@@ -78,13 +79,15 @@ async def preheat(
     users: dict[str, dict[str, str]],
     now: datetime,
 ) -> Known:
-    """What the rules need to know, one query a table. Locks the people concerned until the transaction ends."""
+    """What the rules need to know, one query a table. Locks people and lone events until the transaction ends."""
     known = Known(users=users)
     people = {one.uid for one in bundle.tracked_entities} | {one.tracked_entity or "" for one in bundle.enrollments}
     enrolled = {one.uid for one in bundle.enrollments} | {one.enrollment or "" for one in bundle.events}
     events = [one.uid for one in bundle.events]
     locked = SQL.lock_people(connection, people=list(people), enrollments=list(enrolled), events=events)
     ids = [row["id"] async for row in locked]
+    if alone := [one.uid for one in bundle.events if not one.enrollment]:
+        await SQL.lock_events_alone(connection, events=alone)
     if ids:
         await _read_people(connection, known, ids)
     if ids or events:
@@ -130,7 +133,7 @@ async def _read_unique(
     connection: asyncpg.Connection, known: Known, bundle: Bundle, catalogue: Catalogue, now: datetime
 ) -> None:
     """Who has the unique values the bundle brings, and which generated values are reserved."""
-    pairs = [pair for pair in _pairs(bundle) if catalogue.attributes.get(pair[0]) is not None]
+    pairs = _pairs(bundle, catalogue) | _pairs_that_move(known, bundle, catalogue)
     unique = [pair for pair in pairs if catalogue.attributes[pair[0]].unique]
     generated = [pair for pair in pairs if catalogue.attributes[pair[0]].pattern is not None]
     if unique:
@@ -141,14 +144,26 @@ async def _read_unique(
         known.reserved = frozenset([(row["attribute"], row["value"]) async for row in rows])
 
 
-def _pairs(bundle: Bundle) -> set[tuple[str, str]]:
+def _pairs(bundle: Bundle, catalogue: Catalogue) -> set[tuple[str, str]]:
+    """Attribute and value, in the form in which values are stored."""
     sent = [*(one.attributes for one in bundle.tracked_entities), *(one.attributes for one in bundle.enrollments)]
-    items = (item for some in sent for item in some or ())
-    return {(item.attribute, value) for item in items if item.attribute and (value := text_of(item.value))}
+    found = set()
+    for item in (item for some in sent for item in some or ()):
+        attribute, value = catalogue.attributes.get(item.attribute or ""), text_of(item.value)
+        if attribute is not None and value is not None:
+            found.add((attribute.uid, stored_form(value, attribute.value_type)))
+    return found
+
+
+def _pairs_that_move(known: Known, bundle: Bundle, catalogue: Catalogue) -> set[tuple[str, str]]:
+    """Attribute and value of what is unique within the unit that a person of the bundle leaves."""
+    people = ((known.entities.get(one.uid), one.org_unit) for one in bundle.tracked_entities)
+    moved = (stored for stored, unit in people if stored and stored.org_unit != unit)
+    return {pair for stored in moved for pair in stored.values.items() if catalogue.unique_in_unit(pair[0])}
 
 
 def _json_pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    return json_of([{"attribute": attribute, "value": value.strip()} for attribute, value in pairs])
+    return json_of([{"attribute": attribute, "value": value} for attribute, value in pairs])
 
 
 async def save(connection: asyncpg.Connection, writes: Writes, actor: Actor, now: datetime) -> None:
@@ -163,6 +178,7 @@ async def save(connection: asyncpg.Connection, writes: Writes, actor: Actor, now
         (SQL.change_entities, writes.changed_entities, {}),
         (SQL.drop_values, writes.values_gone, {}),
         (SQL.save_values, writes.values, {"now": now}),
+        (SQL.move_unique_values, writes.moved, {}),
         (SQL.add_enrollments, writes.enrollments, stamp),
         (SQL.change_enrollments, writes.changed_enrollments, stamp),
         (SQL.add_owners, writes.owners, {}),

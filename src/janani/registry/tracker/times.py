@@ -8,11 +8,19 @@ _DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
 
 
 def read_instant(text: str, zone: ZoneInfo) -> datetime:
-    """The instant `text` says: a date (midnight in `zone`) up to ISO 8601 with offset. Raises ValueError."""
+    """The instant `text` says: a date (midnight in `zone`) up to ISO 8601 with offset.
+
+    Raises ValueError; also at the ends of the calendar, where the instant has no day in UTC or in `zone`.
+    """
     found = datetime.fromisoformat(text.strip())
     if found.tzinfo is None:
         found = found.replace(tzinfo=zone)
-    return found.astimezone(UTC)
+    try:
+        instant = found.astimezone(UTC)
+        instant.astimezone(zone)
+    except OverflowError as error:
+        raise ValueError("outside the calendar") from error
+    return instant
 
 
 def read_inclusive_end(text: str, zone: ZoneInfo) -> datetime:
@@ -20,7 +28,11 @@ def read_inclusive_end(text: str, zone: ZoneInfo) -> datetime:
     start = read_instant(text, zone)
     if len(text.strip()) > 10:
         return start
-    return start.astimezone(zone).replace(hour=23, minute=59, second=59, microsecond=999_999).astimezone(UTC)
+    end = start.astimezone(zone).replace(hour=23, minute=59, second=59, microsecond=999_999)
+    try:
+        return end.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the calendar") from error
 
 
 def read_duration(text: str) -> timedelta:
@@ -29,7 +41,10 @@ def read_duration(text: str) -> timedelta:
     if found is None or not any(found.groups()):
         raise ValueError(f"not an ISO 8601 duration: {text}")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as error:
+        raise ValueError("longer than time") from error
 
 
 def write_instant(instant: datetime, zone: ZoneInfo) -> str:

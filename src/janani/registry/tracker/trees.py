@@ -77,13 +77,14 @@ class Trees:
             if shape is None or "relationships" in shape.names:
                 entity["relationships"] = []
             if attributes:
-                shown = self._own_attributes(row["type"], owners.get(place, ()))
+                shown = self._own_attributes(row["type"], row["org_unit"], owners.get(place, {}))
                 entity["attributes"] = self._shown(values.get(place, {}), shown, within(shape, "attributes"))
             if enrolled:
                 entity["enrollments"] = enrollments.get(place, [])
             if wants(selection, "programOwners"):
-                theirs = (one for one in owners.get(place, ()) if self._in_program(one["program"]))
-                entity["programOwners"] = [cut(one, within(shape, "programOwners")) for one in theirs]
+                theirs = (one for one in owners.get(place, {}).values() if self._in_program(one["program"]))
+                seen = (one for one in theirs if self._sees(one["program"], one["orgUnit"]))
+                entity["programOwners"] = [cut(one, within(shape, "programOwners")) for one in seen]
             found.append(entity)
         return found
 
@@ -103,13 +104,14 @@ class Trees:
     def _in_program(self, program: str) -> bool:
         return self._program is None or program == self._program
 
-    def _own_attributes(self, type_uid: str, owners: Iterable[Json]) -> set[str]:
-        """Those of her type, and with `program` those of the programme."""
+    def _own_attributes(self, type_uid: str, unit: str, owners: Mapping[str, Json]) -> set[str]:
+        """Those of her type, and with `program` its own too, if its owner (without one, her unit) is seen."""
         kind = self._catalogue.types.get(type_uid)
         shown = set(kind.attributes) if kind else set()
         program = self._catalogue.programs.get(self._program or "")
-        readable = any(self._sees(owner["program"], owner["orgUnit"]) for owner in owners)
-        return shown | set(program.attributes) if program and readable else shown
+        if program is None or not self._sees(program.uid, owners.get(program.uid, {}).get("orgUnit", unit)):
+            return shown
+        return shown | set(program.attributes)
 
     async def _values(self, people: Sequence[int]) -> dict[int, dict[str, Json]]:
         found: dict[int, dict[str, Json]] = {}
@@ -130,12 +132,12 @@ class Trees:
             found.setdefault(row["tracked_entity"], {})[attribute.uid] = _without_nulls(value)
         return found
 
-    async def _owners(self, people: Sequence[int]) -> dict[int, list[Json]]:
-        found: dict[int, list[Json]] = {}
+    async def _owners(self, people: Sequence[int]) -> dict[int, dict[str, Json]]:
+        """Each one's owners by programme, also those the user may not see."""
+        found: dict[int, dict[str, Json]] = {}
         async for row in SQL.tree_owners(self._connection, ids=people):
-            if self._sees(row["program"], row["org_unit"]):
-                owner = {"orgUnit": row["org_unit"], "trackedEntity": row["uid"], "program": row["program"]}
-                found.setdefault(row["tracked_entity"], []).append(owner)
+            owner = {"orgUnit": row["org_unit"], "trackedEntity": row["uid"], "program": row["program"]}
+            found.setdefault(row["tracked_entity"], {})[row["program"]] = owner
         return found
 
     async def _enrollments(
@@ -144,10 +146,15 @@ class Trees:
         people: Sequence[int],
         selection: Selection | None,
         values: dict[int, dict[str, Json]],
-        owners: dict[int, list[Json]],
+        owners: dict[int, dict[str, Json]],
     ) -> dict[int, tuple[int, Json]]:
         """Whose each enrolment is, and itself with events and notes; only those in programmes whose owner is seen."""
-        seen = {(place, owner["program"]) for place, some in owners.items() for owner in some}
+        seen = {
+            (place, program)
+            for place, some in owners.items()
+            for program, owner in some.items()
+            if self._sees(program, owner["orgUnit"])
+        }
         query = SQL.tree_enrollments(self._connection, ids=ids, people=people, deleted=self._deleted)
         rows = [
             row async for row in query if (row["person"], row["program"]) in seen and self._in_program(row["program"])

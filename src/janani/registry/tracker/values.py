@@ -1,6 +1,7 @@
 """What a value of each DHIS2 value type may look like (reference §2.6), and its stored form. Pure."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -23,8 +24,13 @@ _MAX_TEXT = 50_000
 _PHONE = re.compile(r"^[0-9+()#./\- ext]{6,50}$")
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 _URL = re.compile(r"^(https?|ftp)://[^\s/?#]+\S*$")
-_NUMBER = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$")
-_INTEGER = re.compile(r"^-?(0|[1-9]\d*)$")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_MOST_DIGITS = 255
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+# Python's fromisoformat takes more of ISO 8601 than DHIS2 does (weeks, no hyphens).
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}\S*)?")
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}\S*")
 _TRUE, _FALSE = frozenset(("true", "t", "1")), frozenset(("false", "f", "0"))
 
 
@@ -45,30 +51,33 @@ def fault_of(value: str, value_type: str) -> str | None:
 
 
 def _number(value: str, low: float = float("-inf"), high: float = float("inf")) -> bool:
-    return bool(_NUMBER.match(value)) and low <= float(value) <= high
+    """Finite, and short enough to be compared as a number (`conditions`)."""
+    if len(value) > _MOST_DIGITS or not _NUMBER.fullmatch(value):
+        return False
+    return low <= float(value) <= high and math.isfinite(float(value))
 
 
 def _integer(value: str, low: int = -(2**31), high: int = 2**31 - 1) -> bool:
-    return bool(_INTEGER.match(value)) and len(value) <= 11 and low <= int(value) <= high
+    return len(value) <= 11 and bool(_INTEGER.fullmatch(value)) and low <= int(value) <= high
 
 
 def _date(value: str) -> bool:
     try:
-        return len(value) == 10 and bool(date.fromisoformat(value))
+        return bool(_DATE.fullmatch(value)) and bool(date.fromisoformat(value))
     except ValueError:
         return False
 
 
 def _date_time(value: str) -> bool:
     try:
-        return len(value) >= 10 and bool(datetime.fromisoformat(value))
+        return bool(_DATE_TIME.fullmatch(value)) and bool(datetime.fromisoformat(value))
     except ValueError:
         return False
 
 
 def _time(value: str) -> bool:
     try:
-        return bool(re.match(r"^\d\d:\d\d", value)) and time.fromisoformat(value) is not None
+        return bool(_TIME.fullmatch(value)) and time.fromisoformat(value) is not None
     except ValueError:
         return False
 
@@ -76,7 +85,7 @@ def _time(value: str) -> bool:
 def _coordinate(value: str) -> bool:
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if not isinstance(found, list) or len(found) != 2 or not all(isinstance(part, int | float) for part in found):
         return False
@@ -86,7 +95,7 @@ def _coordinate(value: str) -> bool:
 def _geojson(value: str) -> bool:
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "type" in found and "coordinates" in found
 

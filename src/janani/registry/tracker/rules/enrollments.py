@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from janani.registry.tracker.catalogue import Programme
-from janani.registry.tracker.known import StoredEnrollment
-from janani.registry.tracker.payload import Enrollment, TrackerType
+from janani.registry.tracker.known import Known, StoredEnrollment
+from janani.registry.tracker.payload import Bundle, Enrollment, TrackerType
 from janani.registry.tracker.rules import shared
 from janani.registry.tracker.rules.check import Check, Fault, every, first
 
@@ -79,13 +79,7 @@ def _allowed(enrollment: Enrollment, check: Check) -> Iterator[Fault]:
         yield Fault("E1091", _TYPE, enrollment.uid, (actor.uid, program.uid))
     if kind is None or not actor.may("data-read", kind.sharing):
         yield Fault("E1104", _TYPE, enrollment.uid, (actor.uid, program.uid, program.entity_type or ""))
-    yield from _owned(enrollment.uid, enrollment.tracked_entity or "", program, check)
-
-
-def _owned(uid: str, person: str, program: Programme, check: Check) -> Iterator[Fault]:
-    owner = check.known.owners.get((person, program.uid))
-    if owner is not None and not check.actor.reaches(owner, closed=program.closed):
-        yield Fault("E1102", _TYPE, uid, (check.actor.uid, person, program.uid))
+    yield from shared.owned(_TYPE, enrollment.uid, enrollment.tracked_entity or "", program, check)
 
 
 def _readable_dates(enrollment: Enrollment, check: Check) -> Iterator[Fault]:
@@ -126,14 +120,14 @@ def _attributes(enrollment: Enrollment, check: Check) -> Iterator[Fault]:
         if item.attribute in check.catalogue.attributes and item.attribute not in allowed:
             yield Fault("E1019", _TYPE, enrollment.uid, (item.attribute or "",))
     owner = enrollment.tracked_entity or ""
-    yield from shared.attributes(_TYPE, enrollment.uid, owner, unit_of(enrollment, check), enrollment.attributes, check)
+    unit = unit_of(enrollment, check.bundle, check.known)
+    yield from shared.attributes(_TYPE, enrollment.uid, owner, unit, enrollment.attributes, check)
 
 
-def unit_of(enrollment: Enrollment, check: Check) -> str:
-    """The unit within which the person's values are unique, where they are so within a unit."""
-    stored = check.known.entities.get(enrollment.tracked_entity or "")
-    sent = check.bundle.person(enrollment.tracked_entity)
-    return stored.org_unit if stored else (sent.org_unit if sent else None) or enrollment.org_unit or ""
+def unit_of(enrollment: Enrollment, bundle: Bundle, known: Known) -> str:
+    """The unit within which the person's values are unique, where they are so within a unit; `bundle` may move her."""
+    sent, stored = bundle.person(enrollment.tracked_entity), known.entities.get(enrollment.tracked_entity or "")
+    return (sent.org_unit if sent else None) or (stored.org_unit if stored else None) or enrollment.org_unit or ""
 
 
 def _mandatory(enrollment: Enrollment, check: Check) -> Iterator[Fault]:
@@ -176,7 +170,7 @@ def _deletable(enrollment: Enrollment, check: Check) -> Iterator[Fault]:
     if not actor.captures_at(stored.org_unit):
         yield Fault("E1000", _TYPE, enrollment.uid, (actor.uid, stored.org_unit))
     if program is not None:
-        yield from _owned(enrollment.uid, stored.tracked_entity, program, check)
+        yield from shared.owned(_TYPE, enrollment.uid, stored.tracked_entity, program, check)
     if check.known.events_of(enrollment.uid) and not actor.has("F_ENROLLMENT_CASCADE_DELETE"):
         yield Fault("E1103", _TYPE, enrollment.uid, (actor.uid, enrollment.uid))
 

@@ -104,10 +104,14 @@ def _belongs_to_enrollment(event: Event, program: Programme, check: Check) -> It
 
 
 def _allowed(event: Event, check: Check) -> Iterator[Fault]:
-    actor = check.actor
-    if _stored(event, check) is None and not actor.captures_at(event.org_unit):
-        yield Fault("E1000", _TYPE, event.uid, (actor.uid, event.org_unit or ""))
-    yield from _may_write(event.uid, _stage(event, check), _program(event, check), enrolled(event, check), check)
+    actor, stored, program = check.actor, _stored(event, check), _program(event, check)
+    places = [] if stored is not None and program.with_registration else [event.org_unit or ""]
+    if stored is not None and not program.with_registration:
+        places.append(stored.org_unit)  # nobody owns it: where it stands says who may change it
+    for place in dict.fromkeys(places):
+        if not actor.captures_at(place):
+            yield Fault("E1000", _TYPE, event.uid, (actor.uid, place))
+    yield from _may_write(event.uid, _stage(event, check), program, enrolled(event, check), check)
 
 
 def _may_write(
@@ -125,9 +129,8 @@ def _may_write(
         yield Fault("E1096", _TYPE, uid, (actor.uid, program.uid))
     if kind is None or not actor.may("data-read", kind.sharing):
         yield Fault("E1104", _TYPE, uid, (actor.uid, program.uid, program.entity_type or ""))
-    owner = check.known.owners.get((person[0], program.uid)) if person else None
-    if person and owner is not None and not actor.reaches(owner, closed=program.closed):
-        yield Fault("E1102", _TYPE, uid, (actor.uid, person[0], program.uid))
+    if person:
+        yield from shared.owned(_TYPE, uid, person[0], program, check)
 
 
 def _dates(event: Event, check: Check) -> Iterator[Fault]:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from janani.kernel.ids import is_uid
-from janani.registry.tracker.catalogue import Attribute
+from janani.registry.tracker.catalogue import Attribute, Programme
 from janani.registry.tracker.patterns import matches
 from janani.registry.tracker.payload import AttributeValue, Note, TrackerType, text_of
 from janani.registry.tracker.rules.check import Check, Fault
-from janani.registry.tracker.times import read_instant
 from janani.registry.tracker.values import MAX_ATTRIBUTE_LENGTH, fault_of, stored_form
 
 # (already there, not there, deleted)
@@ -32,16 +31,11 @@ def existence(type_: TrackerType, uid: str, stored: Any, check: Check) -> Iterat
         yield Fault(missing, type_, uid, (uid,))
 
 
-def instants(
-    type_: TrackerType, uid: str, required: str, texts: Sequence[tuple[str, str | None]], check: Check
-) -> Iterator[Fault]:
-    """Every date that was sent can be read."""
-    for name, text in texts:
-        if text is not None:
-            try:
-                read_instant(text, check.zone)
-            except ValueError:
-                yield Fault(required, type_, uid, (name,))
+def owned(type_: TrackerType, uid: str, person: str, program: Programme, check: Check) -> Iterator[Fault]:
+    """What `person` has in `program` is written by who reaches the unit that owns her there (§3.9)."""
+    owner = check.known.owner(person, program.uid)
+    if owner is not None and not check.actor.reaches(owner, closed=program.closed):
+        yield Fault("E1102", type_, uid, (check.actor.uid, person, program.uid))
 
 
 def geometry(type_: TrackerType, uid: str, sent: dict[str, Any] | None, feature: str | None) -> Iterator[Fault]:

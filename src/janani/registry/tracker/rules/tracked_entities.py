@@ -45,8 +45,7 @@ def writable(stored: StoredEntity, check: Check) -> bool:
     if not readable:
         return check.actor.captures_at(stored.org_unit)
     return any(
-        check.actor.reaches(check.known.owners.get((stored.uid, uid), stored.org_unit), closed=program.closed)
-        for uid, program in readable
+        check.actor.reaches(check.known.owner(stored.uid, uid), closed=program.closed) for uid, program in readable
     )
 
 
@@ -63,7 +62,19 @@ def _allowed(entity: TrackedEntity, check: Check) -> Iterator[Fault]:
 
 
 def _attributes(entity: TrackedEntity, check: Check) -> Iterator[Fault]:
-    return shared.attributes(_TYPE, entity.uid, entity.uid, entity.org_unit or "", entity.attributes, check)
+    yield from shared.attributes(_TYPE, entity.uid, entity.uid, entity.org_unit or "", entity.attributes, check)
+    yield from _moved_values(entity, check)
+
+
+def _moved_values(entity: TrackedEntity, check: Check) -> Iterator[Fault]:
+    """What was hers alone in the unit she leaves is so in the one she comes to."""
+    stored, unit = _stored(entity, check), entity.org_unit or ""
+    if stored is None or stored.org_unit == unit:
+        return
+    for uid in stored.values.keys() - shared.given(entity.attributes).keys():
+        key = (uid, unit, stored.values[uid])
+        if check.catalogue.unique_in_unit(uid) and check.known.taken.get(key, entity.uid) != entity.uid:
+            yield Fault("E1064", _TYPE, entity.uid, (uid,))
 
 
 def _mandatory(entity: TrackedEntity, check: Check) -> Iterator[Fault]:
