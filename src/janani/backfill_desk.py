@@ -35,7 +35,7 @@ async def backfill(settings: Settings, program: str, out: Console) -> None:
     out.print(f"{found['people']} people of {found['units']} units were queued for delivery.")
     if found["units_refused"]:
         refused = ", ".join(found["units_refused"])
-        out.print(f"The registry does not let the sync's user read {len(found['units_refused'])} of them: {refused}")
+        out.print(f"The registry does not give the sync's user {len(found['units_refused'])} of them: {refused}")
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -47,7 +47,16 @@ async def _asked(client: httpx.AsyncClient, method: str, settings: Settings, **g
         answer = await client.request(method, f"{settings.sync.url}/backfill", **given)
         answer.raise_for_status()
     except httpx.HTTPStatusError as error:
-        raise NotAsked(f"The sync at {settings.sync.url} refused ({error.response.status_code}).") from error
+        told = f"The sync at {settings.sync.url} refused ({error.response.status_code})."
+        raise NotAsked(f"{told} {_words(error.response)}".strip()) from error
     except httpx.HTTPError as error:
         raise NotAsked(f"The sync at {settings.sync.url} does not answer. Start it with `janani up`.") from error
     return dict(answer.json())
+
+
+def _words(answer: httpx.Response) -> str:
+    """The sync's own words, if it said any."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -3,8 +3,14 @@
 Above the parts: it holds what the sync's table makes against the record's own validator.
 """
 
+import asyncio
+import contextlib
+import hashlib
+import signal
 import sys
-from collections.abc import Iterator
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import App, Parameter
@@ -12,15 +18,15 @@ from rich.console import Console
 from rich.table import Column
 from rich.table import Table as Grid
 
-from janani import programmes
+from janani import __version__, programmes
 from janani import settings as configuration
 from janani.kernel.problems import RefusesToStart
 from janani.programmes import Programme, ProgrammeFault, fault, nearest
+from janani.settings import Settings
 
 if TYPE_CHECKING:
     from janani.record.validation import Validator
     from janani.sync.mapping import Mapper
-    from janani.sync.mapping.table import Table
 
 mapping = App(name="mapping", help="The table that says what of the registry becomes what in the record.")
 
@@ -116,6 +122,41 @@ def coverage(
         _fail(f"Wanted: at least {at_least:g} %.")
 
 
+async def try_before_start(settings: Settings, parts: Sequence[str], report: Callable[[str], None]) -> None:
+    """`janani mapping check` of a table of somebody's own, when it changed since it was last in order.
+
+    Only where the sync is among the `parts`; a table of this package was tried with it. In a process of its own, for
+    what it needs would stay in memory. Raises ProgrammeFault with all that it found.
+    """
+    programme = programmes.load(settings.programme) if "sync" in parts else None
+    if programme is None or programme.mapper != "table" or programme.folder.parent == Path(programmes.__file__).parent:
+        return
+    mark, digest = settings.folder / "mapping-tried", _digest(programme)
+    with contextlib.suppress(OSError):
+        if mark.read_text() == digest:
+            return
+    words = (sys.executable, "-m", "janani", "mapping", "check", str(programme.folder))
+    child = await asyncio.create_subprocess_exec(*words, stdout=DEVNULL, stderr=PIPE)
+    _, said = await child.communicate()
+    if child.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
+    if child.returncode:
+        raise ProgrammeFault(said.decode(errors="replace").strip() or f"{' '.join(words)} failed: {child.returncode}")
+    report(f"an example of each row of {programme.folder / 'mapping.yaml'}")
+    with contextlib.suppress(OSError):  # the start says what is wrong with the folder
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(digest)
+
+
+def _digest(programme: Programme) -> str:
+    """Changes with everything that the check looks at."""
+    paths = [programme.folder / name for name in ("programme.yaml", "mapping.yaml", programme.registry.metadata)]
+    found = hashlib.sha256(__version__.encode())
+    for path in (*paths, programme.profiles / "profiles.json.gz"):
+        found.update(hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest())
+    return found.hexdigest()
+
+
 def _programme(name: str) -> Programme:
     try:
         return programmes.load(name or configuration.load().programme)
@@ -137,33 +178,22 @@ def _faults(programme: Programme) -> Iterator[str]:
     from janani.sync.mapping import checking
 
     try:
-        table, _, found = checking.inspect(programme)
+        _, _, found = checking.inspect(programme)
+        plain = [str(fault(programme.folder / file, place, text)) for file, place, text in found]
     except ProgrammeFault as error:
         yield str(error)
         return
-    plain = [str(fault(programme.folder / file, place, text)) for file, place, text in found]
     yield from plain
     if not plain:
         from janani.record.validation import Validator
 
-        validator = Validator.load(programme.profiles)
-        seen = list(dict.fromkeys([*_code_faults(table, validator), *_example_faults(programme, validator)]))
+        profiles = programme.profiles if (programme.profiles / "profiles.json.gz").is_file() else None
+        seen = list(dict.fromkeys(_example_faults(programme, Validator.load(profiles))))
         yield from (str(fault(programme.folder / "mapping.yaml", place, text)) for place, text in seen)
 
 
-def _code_faults(table: "Table", validator: "Validator") -> Iterator[tuple[str, str]]:
-    """Codes that a code system does not have, where the programme's profiles bring its list."""
-    from janani.sync.mapping import checking
-
-    known = validator.known_codes()
-    for place, system, code in checking.codes_of(table):
-        if system in known and code not in known[system]:
-            hint = nearest(code, known[system])
-            yield place, f"{system} has no code {code!r}" + (f"; {hint}" if hint.startswith("did") else "")
-
-
 def _example_faults(programme: Programme, validator: "Validator") -> Iterator[tuple[str, str]]:
-    """What the record would say to an example of each row."""
+    """What the record would say to an example of each row; without profiles, what R4 says."""
     from janani.sync.mapping.examples import examples, rows
     from janani.sync.mapping.model import LeftOut
 
@@ -176,7 +206,7 @@ def _example_faults(programme: Programme, validator: "Validator") -> Iterator[tu
             continue
         known = set(validator.known)
         for profile in made.get("meta", {}).get("profile", ()):
-            if profile not in known:
+            if known and profile not in known:
                 yield place, f"no profile {profile} in {programme.record.profiles}; {nearest(profile, known)}"
         for issue in validator.validate(made):
             if issue.severity in ("error", "fatal"):

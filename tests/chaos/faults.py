@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -16,19 +17,39 @@ Scope = dict[str, object]
 KINDS = ("500", "503", "429", "timeout", "half", "after", "slow")
 
 
+class FaultLog:
+    """Faults in the order in which they happened, with the second."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._faults: list[tuple[float, str]] = []
+
+    def struck(self, what: str) -> None:
+        """One happened now."""
+        self._faults.append((time.monotonic() - self._began, what))
+
+    def lines(self) -> list[str]:
+        """One a fault."""
+        return [f"{second:8.1f} s  {what}" for second, what in self._faults]
+
+    def counts(self) -> list[str]:
+        """One a kind."""
+        return [f"{count:6} {what}" for what, count in sorted(Counter(what for _, what in self._faults).items())]
+
+
 class FaultyProxy:
     """An ASGI application that passes requests on to `upstream`, or fails them.
 
     Args:
         share: of the requests that fail, 0 to 1.
-        faults: counts what was done, by kind: `500`, `503` and `429` answer so and pass nothing on; `timeout` hangs and
-            then cuts the connection; `half` passes on and cuts the answer in the middle; `after` passes on and answers
-            500; `slow` waits first; `feed` repeats and reorders the entries of a change feed.
+        faults: told what was done to `name`, by kind: `500`, `503` and `429` answer so and pass nothing on; `timeout`
+            hangs and then cuts the connection; `half` passes on and cuts the answer in the middle; `after` passes on
+            and answers 500; `slow` waits first; `feed` repeats and reorders the entries of a change feed.
     """
 
-    def __init__(self, upstream: str, rng: random.Random, share: float) -> None:
-        self.upstream, self.rng, self.share = upstream, rng, share
-        self.faults: Counter[str] = Counter()
+    def __init__(self, name: str, upstream: str, rng: random.Random, share: float, faults: FaultLog) -> None:
+        self.name, self.upstream, self.rng, self.share = name, upstream, rng, share
+        self.faults = faults
         self._client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None))
 
     async def __call__(self, scope, receive, send) -> None:
@@ -42,7 +63,7 @@ class FaultyProxy:
                 break
         kind = self.rng.choice(KINDS) if self.rng.random() < self.share else ""
         if kind:
-            self.faults[kind] += 1
+            self.faults.struck(f"{self.name} {kind}")
         if kind in ("500", "503", "429"):
             return await _answer(send, int(kind), [(b"retry-after", b"1")], b"{}")
         if kind == "timeout":
@@ -75,7 +96,7 @@ class FaultyProxy:
             if len(changes) > 1 and self.rng.random() < 0.5:
                 changes += self.rng.sample(changes, len(changes) // 2)
                 self.rng.shuffle(changes)
-                self.faults["feed"] += 1
+                self.faults.struck(f"{self.name} feed")
             return json.dumps(page).encode()
         return content
 

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
 import httpx
 
-from chaos.faults import FaultyProxy
+from chaos.faults import FaultLog, FaultyProxy
 from janani.kernel.embedded_postgres import EmbeddedPostgres
 from janani.kernel.ids import uid_of
 from people import person, phn, record_token, roles_of
@@ -38,7 +38,7 @@ class Storm:
         self.changes, self.seconds = changes, seconds
         self.people = max(10, changes // 20)
         self._over = asyncio.Event()
-        self.faults: Counter[str] = Counter()
+        self.faults = FaultLog()
         self.sent: Counter[int] = Counter()
         self.clock = system.home.parent / "clock-offset"
         self.client = httpx.AsyncClient(timeout=20)
@@ -47,7 +47,9 @@ class Storm:
         """Everything: the changes with the faults beside them, then quiet until all has arrived; what is wrong then."""
         self.clock.write_text("0")
         proxies = {
-            part: FaultyProxy(self.system.url(part), random.Random(self.rng.random()), SHARE_OF_FAULTS)
+            part: FaultyProxy(
+                part, self.system.url(part), random.Random(self.rng.random()), SHARE_OF_FAULTS, self.faults
+            )
             for part in ("registry", "record")
         }
         async with proxies["registry"].served() as registry, proxies["record"].served() as record:
@@ -60,7 +62,6 @@ class Storm:
             await breaking  # what is being started is started
             for proxy in proxies.values():
                 proxy.share = 0
-                self.faults += proxy.faults
             self.clock.write_text("0")
             await self._whole()
             await self._until_quiet()
@@ -102,10 +103,13 @@ class Storm:
         pause = max(3.0, self.seconds / 60)
         while not await self._over_within(self.rng.uniform(0.3, 1) * pause):
             what = self.rng.choice([*APART, "sync", "database", "clock"])
-            self.faults[f"{what} jumps" if what == "clock" else f"kill {what}"] += 1
             if what == "clock":
-                self.clock.write_text(str(self.rng.choice(JUMPS)))
-            elif what == "database":
+                jump = self.rng.choice(JUMPS)
+                self.faults.struck(f"clock jumps to {jump:+} s")
+                self.clock.write_text(str(jump))
+                continue
+            self.faults.struck(f"kill {what}")
+            if what == "database":
                 await asyncio.to_thread(self._restart_database)
             else:
                 await asyncio.to_thread(self.system.cut_off, what)
@@ -237,10 +241,9 @@ async def _storm(storm: Storm) -> str | None:
 
 
 def report(storm: Storm) -> str:
-    """The log of faults, a line each."""
-    lines = [f"{storm.sent.total()} changes of {len(storm.sent)} people; faults:"]
-    lines += [f"  {count:6} {what}" for what, count in sorted(storm.faults.items())]
-    return "\n".join(lines)
+    """The log of faults, a line each with the second it happened; then how many of each kind."""
+    people = f"{storm.sent.total()} changes of {len(storm.sent)} people; faults:"
+    return "\n".join(["faults, by the second:", *storm.faults.lines(), people, *storm.faults.counts()])
 
 
 if __name__ == "__main__":

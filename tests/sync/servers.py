@@ -55,10 +55,14 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self.people: dict[str, dict[str, Any]] = {}
+        self.deleted: set[str] = set()
         self.changes: list[str] = []
         self.fetched: list[str] = []
         self.feed = True
         self.down = False
+        self.lost = False  # a proxy that misses its server: 404 for whoever asks for people
+        self.forbidden: set[str] = set()
+        self.broken: set[str] = set()  # whoever asks for one of them is answered 500
         self.slow = 0.0
         self._news = asyncio.Event()
 
@@ -69,6 +73,11 @@ class FakeRegistry:
 
     def remove(self, uid: str) -> None:
         """A person was deleted."""
+        self.deleted.add(uid)
+        self.hide(uid)
+
+    def hide(self, uid: str) -> None:
+        """A person went where the sync's user may not look."""
         del self.people[uid]
         self._changed(uid)
 
@@ -81,6 +90,11 @@ class FakeRegistry:
         path, query = scope["path"], dict(parse_qsl(scope["query_string"].decode()))
         if self.down:
             await _answer(send, 503, {"httpStatusCode": 503, "message": "down"})
+        elif self.broken & {*query.get("trackedEntities", "").split(","), path.rpartition("/")[2]}:
+            await _answer(send, 500, {"httpStatusCode": 500, "message": "broken"})
+        elif self.lost and "/trackedEntities" in path:
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/html")]})
+            await send({"type": "http.response.body", "body": b"<!doctype html><title>Not Found</title>"})
         elif path == "/api/system/info":
             info = {"systemId": "5b21b377", "version": "2.42.1", "serverTimeZoneId": "Etc/UTC"}
             await _answer(send, 200, info | {"serverDate": "2026-01-01T00:00:00.000"})
@@ -89,10 +103,14 @@ class FakeRegistry:
         elif path == "/api/tracker/changes" and self.feed:
             await self._changes(send, query)
         elif path == "/api/tracker/trackedEntities" and "trackedEntities" in query:
-            wanted = [uid for uid in query["trackedEntities"].split(",") if uid in self.people]
+            wanted = [uid for uid in query["trackedEntities"].split(",") if uid in self.people.keys() - self.forbidden]
             self.fetched += wanted
             await asyncio.sleep(self.slow)
-            await _answer(send, 200, {"trackedEntities": [self.people[uid] for uid in wanted]})
+            listed = [self.people[uid] for uid in wanted]
+            if query.get("includeDeleted") == "true":
+                gone = self.deleted & set(query["trackedEntities"].split(",")) - set(wanted)
+                listed += [{"trackedEntity": uid, "deleted": True} for uid in gone]
+            await _answer(send, 200, {"trackedEntities": listed})
         elif path == "/api/tracker/trackedEntities":
             whole = query.get("fields", "").startswith("*") or "program" in query
             people = [
@@ -116,13 +134,18 @@ class FakeRegistry:
 
     async def _person(self, send: Any, uid: str) -> None:
         self.fetched.append(uid)
+        if uid in self.forbidden:
+            message = "User has no access to TrackedEntity"
+            await _answer(send, 403, {"httpStatusCode": 403, "errorCode": "E1001", "message": message})
+            return
         found = json.loads(json.dumps(self.people.get(uid)))
         await asyncio.sleep(self.slow)
         await _answer(send, 200 if found else 404, found or {"httpStatusCode": 404, "message": "gone"})
 
 
 class FakeRecord:
-    """Resources by conditional URL, written by transactions alone. `refuse` says the status for a bundle, or 0."""
+    """Resources by conditional URL, written by transactions alone. `refuse` says the status for a bundle, or 0 (-1: it
+    is never answered)."""
 
     def __init__(self) -> None:
         self.resources: list[dict[str, Any]] = []
@@ -153,6 +176,8 @@ class FakeRecord:
 
     async def _transaction(self, send: Any, bundle: dict[str, Any]) -> None:
         status = self.refuse(bundle)
+        if status < 0:
+            await asyncio.sleep(3600)
         if status:
             issue = {"severity": "error", "code": "invalid", "diagnostics": "secret", "expression": ["Patient.name"]}
             await _answer(send, status, {"resourceType": "OperationOutcome", "issue": [issue]})
@@ -181,8 +206,8 @@ class FakeRecord:
         if "/" in parts.path:
             return [one for one in self.resources if f"{one['resourceType']}/{one['id']}" == parts.path]
         ((parameter, token),) = parse_qsl(parts.query)
-        system, _, value = token.partition("|")
-        return [one for one in self.of(parts.path) if (system, value) in self._tokens(one, parameter)]
+        asked = {tuple(one.split("|", 1)) for one in token.split(",")}
+        return [one for one in self.of(parts.path) if asked & set(self._tokens(one, parameter))]
 
     def _tokens(self, resource: dict[str, Any], parameter: str) -> list[tuple[str, str]]:
         if parameter == "_tag":

@@ -8,7 +8,6 @@ import pytest
 
 from janani import programmes
 from janani.sync import delivery, mapping
-from janani.sync.delivery import PATIENT
 from sync import sample
 
 
@@ -62,12 +61,39 @@ def test_what_is_gone_is_deleted_but_never_her_patient(mapper: mapping.Mapper) -
     first = plan(mapper, sample.person())
     person = sample.person()
     person["enrollments"] = []
-    deleted = [
-        one["url"] for one in requests(plan(mapper, person, first.delivered).bundle) if one["method"] == "DELETE"
-    ]
-    assert len(deleted) == len(first.delivered.digests) - 1
-    taken_back = requests(delivery.removal(sample.PERSON, first.delivered, "urn:test"))
-    assert not any(one["url"].startswith(PATIENT) for one in taken_back)
+    keys = delivery.no_longer(mapper.map(person, sample.context()), first.delivered)
+    assert len(keys) == len(first.delivered.digests) - 1
+    assert delivery.PATIENT not in keys
+
+
+def test_what_goes_is_named_by_its_place_and_version(mapper: mapping.Mapper) -> None:
+    """An event keeps its identifier when it goes to somebody else: who had it last must not delete it there."""
+    first = plan(mapper, sample.person())
+    person = sample.person()
+    person["enrollments"] = []
+    keys = delivery.no_longer(mapper.map(person, sample.context()), first.delivered)
+    gone = {keys[0]: [("Encounter/7", "3")]}
+    found = delivery.plan(mapper.map(person, sample.context()), first.delivered, "urn:test", gone=gone)
+    expected = {"method": "DELETE", "url": "Encounter/7", "ifMatch": 'W/"3"'}
+    assert [one for one in requests(found.bundle) if one["method"] == "DELETE"] == [expected]
+    assert requests(delivery.removal(sample.PERSON, gone, "urn:test")) == [expected]
+    assert delivery.removal(sample.PERSON, {}, "urn:test") is None
+    nothing = delivery.plan(mapper.map(person, sample.context()), first.delivered, "urn:test")
+    assert not nothing.removals
+
+
+def test_what_one_has_no_more_and_another_has_now_is_written(mapper: mapping.Mapper) -> None:
+    """A merge moves events with their UIDs; both people may go in one transaction, in either order."""
+    theirs = plan(mapper, sample.person())
+    key = next(key for key in theirs.entries if key.startswith("Encounter?"))
+    person = sample.person()
+    person["enrollments"] = []
+    hers = delivery.plan(
+        mapper.map(person, sample.context()), theirs.delivered, "urn:test", gone={key: [("Encounter/7", "3")]}
+    )
+    for plans in ([theirs, hers], [hers, theirs]):
+        sent = [one for one in requests(delivery.together(plans)) if one["url"] in (key, "Encounter/7")]
+        assert [one["method"] for one in sent] == ["PUT"]
 
 
 def test_a_changed_key_finds_her_by_her_own_identifier_once(mapper: mapping.Mapper) -> None:

@@ -77,6 +77,97 @@ async def test_a_woman_her_change_and_her_end_arrive(world: World, hapi: FakeHap
     assert not hapi.of("Observation")
 
 
+async def test_an_event_that_a_merge_moved_is_not_deleted_with_the_duplicate(world: World, hapi: FakeHapi) -> None:
+    """DHIS2 moves the duplicate's enrolment, with its UIDs, to the original, and deletes the duplicate."""
+    original, duplicate = woman(1), woman(2)
+    enrolments = [one | {"attributes": original["enrollments"][0]["attributes"]} for one in duplicate["enrollments"]]
+    original["enrollments"] = []
+    async with world.sync():
+        world.registry.put(original)
+        world.registry.put(duplicate)
+        await world.settled()
+        before = len(hapi.of("Observation"))
+        original["enrollments"] = [one | {"trackedEntity": original["trackedEntity"]} for one in enrolments]
+        world.registry.put(original)
+        await world.settled()
+        world.registry.remove("Person00002")
+        await world.settled()
+        assert not await world.fetch("select reason from dead")
+    (kept,) = (one for one in hapi.of("Patient") if one["active"])
+    assert kept["identifier"][0]["value"] == "PHN1"
+    assert len(hapi.of("Observation")) == before
+    assert {one["subject"]["reference"] for one in hapi.of("Observation")} == {f"Patient/{kept['id']}"}
+
+
+def of_the_hospital(hapi: FakeHapi, number: str) -> str:
+    """The place of a Patient whom the hospital registered under a national PHN before."""
+    phn = "http://fhir.health.gov.lk/ips/identifier/phn"
+    made = hapi.write({"resourceType": "Patient", "active": True, "identifier": [{"system": phn, "value": number}]})
+    return f"Patient/{made['id']}"
+
+
+async def test_a_first_delivery_that_was_refused_leaves_no_trace(world: World, hapi: FakeHapi) -> None:
+    """Her number was mistyped; once it is right, the Patient of the hospital is hers, and there is no second."""
+    place, person = of_the_hospital(hapi, "PHN1"), woman(1)
+    sample.attribute(person, "IrUmPkFMDU5", "PHN9")
+    hapi.refuse = lambda bundle: (422, "a check digit", {}) if "PHN9" in str(bundle) else None
+    async with world.sync():
+        world.registry.put(person)
+        await world.settled()
+        assert len(await world.fetch("select reason from dead")) == 1
+        for name in ("Her Name", "Her Other Name"):
+            world.registry.put(named(woman(1), name))
+            await world.settled()
+        assert not await world.fetch("select reason from dead")
+    assert [f"Patient/{one['id']}" for one in hapi.of("Patient")] == [place]
+
+
+async def test_who_goes_before_anything_arrived_takes_nobody_along(world: World, hapi: FakeHapi) -> None:
+    of_the_hospital(hapi, "PHN1")
+    hapi.refuse = lambda bundle: (422, "not now", {}) if "Person00001" in str(bundle) else None
+    async with world.sync():
+        world.registry.put(woman(1))
+        await world.settled()
+        world.registry.remove("Person00001")
+        await world.settled()
+        assert not await world.fetch("select reason from dead")
+        assert not await world.fetch("select person from delivered")
+    assert [one["active"] for one in hapi.of("Patient")] == [True]
+
+
+async def test_who_left_the_programme_still_agrees(world: World, hapi: FakeHapi) -> None:
+    """Her enrolment was deleted: her care goes, her Patient stays, and the registry lists her no more."""
+    person = woman(1)
+    async with world.sync() as app:
+        world.registry.put(person)
+        world.registry.put(woman(2))
+        await world.settled()
+        person["enrollments"] = []
+        world.registry.put(person)
+        await world.settled()
+        report = await reconciled(world, app)
+    assert (report["people"], report["equal"], report["only_in_record"]) == (2, 2, [])
+
+
+async def test_what_there_is_too_much_is_taken_back(world: World, hapi: FakeHapi) -> None:
+    """An observation that a version before this one sent, and forgot when the answer was lost."""
+    person, key = woman(1), "Observation?identifier="
+    async with world.sync() as app:
+        world.registry.put(person)
+        await world.settled()
+        before = len(hapi.of("Observation"))
+        (row,) = await world.fetch("select digests::text from delivered where person = 'Person00001'")
+        lost = next(one for one in msgspec.json.decode(row["digests"]) if one.startswith(key) and "gu4sr8eOZcT" in one)
+        await world.fetch("update delivered set digests = digests - $1", lost)
+        events = world.registry.people["Person00001"]["enrollments"][0]["events"]
+        events[1]["dataValues"] = [one for one in events[1]["dataValues"] if one["dataElement"] != "gu4sr8eOZcT"]
+        report = await reconciled(world, app, repair=True)
+        assert len(report["differing"]["Person00001"]["extra"]) == 1
+        await world.settled()
+        assert len(hapi.of("Observation")) == before - 1
+        assert (await reconciled(world, app))["differing"] == {}
+
+
 async def test_a_race_is_tried_again_and_a_busy_server_is_waited_for(world: World, hapi: FakeHapi) -> None:
     answers = [(409, RACE), (503, "", {"retry-after": "1"}), (429, "", {"retry-after": "1"})]
     hapi.refuse = lambda bundle: answers.pop() if answers and "Person" in bundle["identifier"]["value"] else None

@@ -1,6 +1,7 @@
 """A tracked entity becomes the bundle that anc-programme.md §4 asks for, right where §7 says the old one was wrong."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +373,31 @@ class TestReferral:
         states = {one["intent"]: one["status"] for one in mapped(person).all("ServiceRequest")}
         assert states == {"proposal": "completed", "order": "active"}
         assert not mapped(visit({"la93qSXMNCI": "false"})).all("ServiceRequest")
+
+    @pytest.mark.parametrize("status", ["ACTIVE", "VISITED", "SCHEDULE", "OVERDUE", "SKIPPED", "CANCELLED"])
+    def test_a_referral_that_has_not_taken_place_answers_no_need(self, mapped: Any, status: str) -> None:
+        person = visit({"la93qSXMNCI": "true"})
+        planned = sample.event("Refer000001", "aQYZkIhWzeJ", self.values(), status=status)
+        person["enrollments"][0]["events"].append(planned | {"occurredAt": "2025-10-01", "scheduledAt": "2025-10-01"})
+        bundle = mapped(person)
+        assert bundle.one("ServiceRequest")["status"] == "active"
+        assert bundle.one("Task")["status"] == "requested"
+
+    @pytest.mark.parametrize("status", ["ACTIVE", "COMPLETED", "SCHEDULE"])
+    def test_the_need_is_answered_exactly_by_what_becomes_an_order(self, status: str, tmp_path: Path) -> None:
+        """A programme may carry the values of an event that is still open: then its order is there, and answers."""
+        folder = tmp_path / "open"
+        shutil.copytree(programmes.folder("anc_lk"), folder, ignore=shutil.ignore_patterns("demo"))
+        file = folder / "mapping.yaml"
+        file.write_text(file.read_text().replace("clinical: [COMPLETED]", "clinical: [COMPLETED, ACTIVE]"))
+        person = visit({"la93qSXMNCI": "true"})
+        person["enrollments"][0]["events"].append(
+            sample.event("Refer000001", "aQYZkIhWzeJ", self.values(), status=status)
+        )
+        bundle = Bundle(mapping.compile(programmes.load(str(folder))).map(person, sample.context()))
+        requests = {one["intent"]: one["status"] for one in bundle.all("ServiceRequest")}
+        assert (requests["proposal"] == "completed") == ("order" in requests)
+        assert ("order" in requests) == (status != "SCHEDULE")
 
     def test_a_task_follows_each_referral_up(self, mapped: Any) -> None:
         person = visit({"la93qSXMNCI": "true", "kLAB3XIylS8": "high"})

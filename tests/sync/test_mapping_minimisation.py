@@ -21,7 +21,7 @@ from sync import sample
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["anc_lk", str(ROOT / "docs/tutorial/immunisation")]
-_MARKER = re.compile(r"MARK-([A-Za-z_]+)-END")
+_MARKER = re.compile(r"MARK-([A-Za-z0-9_]+)-END")
 _USERS = {"username", "firstName", "surname"}
 """Who wrote it: the templates of Practitioner read these."""
 
@@ -32,8 +32,12 @@ def programme(request: pytest.FixtureRequest) -> Programme:
 
 
 def _marked(programme: Programme) -> dict[str, Any]:
-    """A person each of whose texts, in every place that DHIS2 has, is a marker; values fit types that are no text."""
-    _, catalogue = checking.read(programme)
+    """A person each of whose texts, in every place that DHIS2 has, is a marker.
+
+    Only of a field that the table names the value fits a type that is no text: of another there is nothing to fit.
+    """
+    table, catalogue = checking.read(programme)
+    named = {use.code for use in uses(table)}
 
     def user(place: str) -> dict[str, Any]:
         names = ("username", "firstName", "surname", "displayName", "email")
@@ -46,12 +50,14 @@ def _marked(programme: Programme) -> dict[str, Any]:
             text = fits.get(
                 field.value_type, "7" if "INTEGER" in field.value_type or field.value_type == "NUMBER" else ""
             )
-            text = next(iter(field.options), text) or f"MARK-{field.code}-END"
+            text = next(iter(field.options), text) if field.code in named else ""
+            text = text or f"MARK-{field.code}-END"
             extra = {name: f"MARK-value_{name}-END" for name in ("storedBy", "displayName", "comment")}
             values.append(
                 {key: field.uid, "value": text, "createdBy": user("value"), "updatedBy": user("value")} | extra
             )
-        return values
+        nobodys = {key: "nobodysFiel", "value": "MARK-nobodys_field-END"}  # metadata.json does not have it
+        return [*values, nobodys]
 
     notes = [{"note": "uidOfANoteX", "value": "MARK-note-END", "storedBy": "MARK-note_storedBy-END"}]
     where = {
@@ -116,6 +122,16 @@ def test_nothing_leaves_that_the_table_does_not_name(programme: Programme) -> No
     assert named & found, "the markers do travel"
     assert found - named - _USERS == set()
     assert b"otherOthers" not in bundle
+
+
+def test_every_field_that_the_table_does_not_name_would_be_seen(programme: Programme) -> None:
+    """Whatever its type: a date, a number, an option."""
+    table, catalogue = checking.read(programme)
+    named = {use.code for use in uses(table)}
+    codes = {*catalogue.elements, *catalogue.attributes} - named
+    text = msgspec.json.encode(_marked(programme)).decode()
+    assert codes
+    assert codes <= set(_MARKER.findall(text))
 
 
 def test_what_is_named_but_could_not_be_carried_is_not_kept_either() -> None:

@@ -182,8 +182,11 @@ async def test_who_the_script_cannot_map_is_set_aside_in_words(folder: Path, wor
         world.registry.put(sample.person())
         await world.until(lambda: world.record.of("Observation"))
         await world.settled()
-    [dead] = await world.fetch("select person, reason, detail from dead")
+    [dead] = await world.fetch("select person, reason, detail, payload from dead")
     assert dead["person"] == "Person00001"
     assert dead["reason"].startswith("it could not be mapped: ")
     assert re.search(r"(patient\.libsonnet|mapping\.py) fails in line \d+", dead["reason"])
     assert dead["detail"]
+    assert not dead["payload"], "nothing was made of her"
+    page = (Path(__file__).parents[2] / "docs/reference/mapping-language.md").read_text()
+    assert "is the detail (`janani sync dead show`). There is no payload" in page

@@ -1,5 +1,6 @@
 """A mistake in the table is found before anything starts, with file and line."""
 
+import gzip
 import re
 import shutil
 from pathlib import Path
@@ -9,9 +10,11 @@ import yaml
 
 from janani import programmes
 from janani.programmes import ProgrammeFault
+from janani.record.validation import Validator
 from janani.sync import mapping
 from janani.sync.mapping import checking, table
 from janani.sync.mapping.examples import examples
+from janani.sync.mapping.listed import known_codes
 
 
 @pytest.fixture
@@ -20,6 +23,7 @@ def copy(tmp_path: Path) -> Path:
     folder = programmes.load("anc_lk").folder
     for name in ("programme.yaml", "mapping.yaml", "metadata.json"):
         shutil.copy(folder / name, tmp_path / name)
+    shutil.copytree(folder / "nehr", tmp_path / "nehr")
     return tmp_path
 
 
@@ -50,6 +54,7 @@ def copy(tmp_path: Path) -> Path:
         ("values: {Female: female", "values: {Femal: female", "no option 'Femal'; did you mean 'Female'?"),
         ("  - stage: referral\n", "  - stage: referal\n", "did you mean 'referral'?"),
         ('opens: "08:00"', 'opens: "8 am"', "is no time of day"),
+        ("clinical: [COMPLETED]", "clinical: [COMPLETE]", "has no Encounter: name it under `statuses`; did you mean"),
         ("repeats: [ANC_LIE_2,", "repeats: [ANC_LIE_4,", "did you mean 'ANC_LIE_3'?"),
         ("ANC_LIE, repeats: [ANC_LIE_2,", "ANC_LIE, repeats: [ANC_FOETAL_HEART_RATE_2,", "is INTEGER_POSITIVE without"),
         ("repeats: [ANC_LIE_2,", "repeats: [ANC_LIE, ANC_LIE_2,", "repeats 3 times, and `focus` has 2 names"),
@@ -80,6 +85,54 @@ def test_every_mistake_is_told_not_only_the_first(copy: Path) -> None:
     assert any("program stage 'GX0z9IXFasO'; did you mean 'GX0z9IXFaso'" in one for one in said)
     assert any("'ANC_HBB'" in one for one in said)
     assert any("'bloodgroup'" in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("lk-medicine#00401601|", "lk-medicine#00401603|", "has no code '00401603'; did you mean"),
+        ("type: lk-identifier#PHN,", "type: lk-identifier#PHM,", "has no code 'PHM'"),
+    ],
+)
+def test_a_code_that_its_list_lacks_stops_the_start(copy: Path, old: str, new: str, words: str) -> None:
+    """The sync compiles the table when it starts; `janani mapping check` says the same."""
+    file = copy / "mapping.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(ProgrammeFault) as fault:
+        mapping.mapper_of(programmes.load(str(copy)))
+    place, _, said = str(fault.value).partition("  ")
+    assert words in said
+    assert place == f"{file}:{_line(file, new)}"
+
+
+def test_where_no_list_is_known_any_code_will_do(copy: Path) -> None:
+    """A programme that is delivered to another server only may have no profiles."""
+    file = copy / "mapping.yaml"
+    file.write_text(file.read_text().replace("lk-medicine#00401601|", "lk-medicine#00401603|"))
+    (copy / "nehr/profiles.json.gz").unlink()
+    assert mapping.compile(programmes.load(str(copy)))
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [b"", b"no gzip", gzip.compress(b"{}")[:-9], gzip.compress(b"[1]")],
+    ids=["empty", "no gzip", "cut off", "a list"],  # a gzip file has the second in which it was made
+)
+def test_lists_that_cannot_be_read_are_named(copy: Path, spoilt: bytes) -> None:
+    path = copy / "nehr/profiles.json.gz"
+    path.write_bytes(spoilt)
+    with pytest.raises(ProgrammeFault, match=r"profiles\.json\.gz:1  "):
+        mapping.compile(programmes.load(str(copy)))
+
+
+def test_the_lists_are_those_of_the_record() -> None:
+    """Two parts read the same file: they must find the same codes in it."""
+    folder = programmes.load("anc_lk").profiles
+    of_record = Validator.load(folder).known_codes()
+    assert of_record
+    assert known_codes(folder, of_record) == of_record
 
 
 def _line(file: Path, new: str) -> int:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from janani.kernel import postgres
+from janani.sync import gate
 from janani.sync.queue import AWAY, Queue, settle
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -40,6 +41,22 @@ async def test_who_was_released_until_tomorrow_or_is_held_until_then_goes_at_onc
     assert await queue.claim()
     times.append(NOW)
     assert await Queue(pool, lambda: NOW, 0, "other").claim()  # of another process, which was killed
+    await pool.close()
+
+
+async def test_who_waits_for_a_server_that_is_away_is_due_whenever_its_gate_lets_one_through(database: str) -> None:
+    """However long it has been away; who waits for anything else waits longer at each try."""
+    queue, pool = await _queue_with(database, [NOW])
+    waits = dict[str, list[float]]()
+    for trouble in (AWAY, "500"):
+        for _ in range(12):
+            await pool.execute("update queue set attempts = 20, try_at = $1", NOW)
+            (claim,) = await queue.claim()
+            await queue.release(claim, trouble)
+            queue.dropped([claim])
+            waits.setdefault(trouble, []).append(await queue.seconds_to_next() or 0)
+    assert max(waits[AWAY]) <= gate._LONGEST_SECONDS / 2
+    assert max(waits["500"]) > 60
     await pool.close()
 
 

@@ -4,13 +4,16 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import httpx
 import pytest
+from joserfc.jwk import RSAKey
 
 from janani.kernel.embedded_postgres import EmbeddedPostgres
+from janani.sync.problems import NoTable
+from janani.sync.reconcile import Desk
 from people import visited
 from system import System, a_system
 
@@ -114,3 +117,8 @@ async def test_only_staff_may_ask(system: System) -> None:
     async with httpx.AsyncClient(base_url=system.url("sync")) as client:
         assert (await client.post("/reconciliation", params={"target": "record"})).status_code == 401
         assert (await client.get("/reconciliation")).status_code == 401
+
+
+def test_a_programme_that_a_script_maps_can_not_be_compared_and_is_told_so() -> None:
+    with pytest.raises(NoTable, match=r"mapping\.yaml"):
+        Desk({}, cast(RSAKey, None)).begin("record", repair=False)

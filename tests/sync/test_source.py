@@ -32,11 +32,20 @@ class Registry:
         self.changed = {uid(number): instant for number, instant in enumerate(changed)}
         self.more: dict[str, dict[str, Any]] = {}
         self.asked: list[dict[str, str]] = []
+        self.version, self.units = "2.42.1", ["/Country", "/Country/Kandy", "/Country/Kandy/Clinic", "/Country/Galle"]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        query = dict(request.url.params)
+        query, kind = dict(request.url.params), request.url.path.rpartition("/")[2]
+        if kind == "info":
+            return httpx.Response(200, content=msgspec.json.encode({"systemId": "one", "version": self.version}))
+        if kind == "organisationUnits":
+            units = [{"id": path.rpartition("/")[2], "name": path, "path": path} for path in self.units]
+            return httpx.Response(200, content=msgspec.json.encode({kind: units}))
+        if kind != "trackedEntities":
+            return httpx.Response(200, content=b"{}")
         self.asked.append(query)
-        names = query["trackedEntities"].split(",") if "trackedEntities" in query else list(self.changed)
+        listed = query.get("trackedEntity", "").replace(";", ",") or query.get("trackedEntities", "")
+        names = listed.split(",") if listed else list(self.changed)
         after = datetime.fromisoformat(query.get("updatedAfter", "1970-01-01T00:00:00")).replace(tzinfo=ZONE)
         found = sorted((self.changed[name], name) for name in names if self.changed[name] >= after.astimezone(UTC))
         size, page = int(query["pageSize"]), int(query["page"])
@@ -53,7 +62,7 @@ def mapper() -> mapping.Mapper:
     return mapping.compile(programmes.load("anc_lk"))
 
 
-def source(registry: Registry, **ours: str) -> Source:
+def source(registry: Registry, **ours: Any) -> Source:
     client = httpx.AsyncClient(transport=httpx.MockTransport(registry))
     return Source(Dhis2Client(client, "http://registry"), system_clock, **ours)
 
@@ -112,3 +121,48 @@ async def test_what_the_sync_wrote_back_is_not_the_registrys_word(mapper: mappin
     (event,) = (people[uid(1)].enrollments or [])[0].events or []
     assert (event.event, event.updatedBy, event.updatedAt) == ("visitVisitV", midwife, "2026-10-01T08:00:00.000")
     assert [query.get("trackedEntities") for query in registry.asked] == [None, uid(1)]
+
+
+@pytest.mark.parametrize(
+    ("version", "names"), [("2.40.4", ("trackedEntity", "ouMode")), ("2.41.0", ("trackedEntities", "orgUnitMode"))]
+)
+async def test_people_are_asked_for_by_the_names_that_the_version_knows(version: str, names: tuple[str, str]) -> None:
+    registry = Registry([NOON, NOON])
+    registry.version = version
+    assert set(await source(registry).people([uid(0), uid(1)])) == {uid(0), uid(1)}
+    assert set(names) <= registry.asked[0].keys()
+
+
+async def test_version_2_40_is_asked_for_everybody_by_its_own_name(mapper: mapping.Mapper) -> None:
+    for version, name in (("2.40.4", "ouMode"), ("2.41.0", "orgUnitMode")):
+        registry = Registry([NOON])
+        registry.version = version
+        _ = [page async for page in source(registry).everybody(mapper, 5)]
+        assert {one for one in registry.asked[0] if one.endswith("Mode")} == {name}
+
+
+@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize(
+    ("units", "hers", "enrolment", "event", "concerned"),
+    [
+        ((), "Galle", "Galle", "Galle", True),
+        (("Kandy",), "Clinic", "Clinic", "Clinic", True),  # below
+        (("Kandy",), "Galle", "Galle", "Galle", False),
+        (("Kandy",), "Country", "Country", "Country", False),  # above
+        (("Kandy",), "Galle", "Galle", "Kandy", True),  # a visit of hers is there, which polling finds, too
+        (("Kandy", "Galle"), "Galle", "Galle", "Galle", True),
+        (("Kandy",), "Unshown", "Unshown", "Unshown", False),
+    ],
+)
+async def test_only_who_belongs_to_the_units_concerns_the_sync(
+    mapper: mapping.Mapper, units: tuple[str, ...], hers: str, enrolment: str, event: str, concerned: bool, typed: bool
+) -> None:
+    program = mapper.programme.registry.program
+    events = [{"event": "e", "orgUnit": event}]
+    enrollments = [{"enrollment": "n", "program": program, "orgUnit": enrolment, "events": events}]
+    person: Any = {"trackedEntity": uid(1), "orgUnit": hers, "enrollments": enrollments}
+    reader = source(Registry([]), units=units)
+    found = msgspec.convert(person, Person) if typed else person
+    assert await reader.concerns(mapper, found) is concerned
+    enrollments[0]["program"] = "another"
+    assert not await reader.concerns(mapper, msgspec.convert(person, Person))

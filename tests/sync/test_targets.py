@@ -9,7 +9,7 @@ import pytest
 
 from janani.clients.fhir import FhirError, Issue
 from janani.settings import Settings, Target
-from janani.sync import delivery, verdicts
+from janani.sync import verdicts
 from janani.sync.verdicts import Verdict
 from sync import sample
 from sync.servers import FakeRecord, free_port, served
@@ -168,9 +168,20 @@ def test_a_reason_never_quotes_the_record() -> None:
     assert verdicts.reason(error) == ("something else in the record refers to what is to be deleted (409): conflict")
 
 
-def test_a_fingerprint_does_not_depend_on_order() -> None:
-    assert delivery.fingerprint({"a": "1", "b": "2"}) == delivery.fingerprint({"b": "2", "a": "1"})
-    assert delivery.fingerprint({"a": "1"}) != delivery.fingerprint({"a": "2"})
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (FhirError(404), True),
+        (FhirError(405), True),
+        (FhirError(404, [Issue(code="not-found")]), False),
+        (FhirError(404, [Issue(code="login", diagnostics="no access token")]), True),
+        (FhirError(400, [Issue(code="login", diagnostics="no access token")]), True),
+    ],
+)
+def test_a_proxy_without_its_server_and_a_login_that_fails_say_nothing_of_a_person(
+    error: FhirError, away: bool
+) -> None:
+    assert (verdicts.verdict(error) is verdicts.Verdict.AWAY) is away
 
 
 async def test_basic_and_bearer_targets_show_their_secret(settings: Settings) -> None:

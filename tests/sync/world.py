@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 from litestar import Litestar
 
+from janani.kernel.clock import system_clock
 from janani.settings import Settings
 from janani.sync.app import create_app
 from sync.servers import FakeRecord, FakeRegistry
@@ -20,11 +22,13 @@ class World:
     def __init__(self, settings: Settings, registry: FakeRegistry, record: FakeRecord) -> None:
         self.settings, self.registry, self.record = settings, registry, record
         self.app: Litestar | None = None
+        self.ahead = timedelta()
+        """How far the sync's clock is ahead."""
 
     @contextlib.asynccontextmanager
     async def sync(self) -> AsyncIterator[Litestar]:
         """The sync, running."""
-        app = create_app(self.settings)
+        app = create_app(self.settings, lambda: system_clock() + self.ahead)
         async with app.lifespan():
             yield app
 

@@ -1,10 +1,11 @@
 """The sync's application: its operations pages, its keys, and the agent that runs as long as it does."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -59,6 +60,7 @@ class Sync(Struct):
     door: staff.Door
     zone: str
     reconciliation: reconcile.Desk
+    counts: operations.Counts
     back: WriteBack | None = None
 
 
@@ -78,9 +80,9 @@ async def prometheus(sync: The) -> bytes:
     back = await desk.status(sync.back, sync.clock()) if sync.back else None
     kept.states(targets_now, back)
     kept.breakers({REGISTRY: sync.agent.registry.state} | {one["target"]: one["state"] for one in targets_now})
-    kept.trouble.labels(REGISTRY, "out").set(bool(sync.feed.trouble))
-    if back:
-        kept.trouble.labels(targets.RECORD, "back").set(bool(back["trouble"]))
+    kept.trouble.labels(REGISTRY, "out").set(sync.feed.needs_somebody)
+    if sync.back:
+        kept.trouble.labels(targets.RECORD, "back").set(sync.back.feed.needs_somebody)
     kept.slot_lag.set(sync.feed.lag_megabytes)
     return metrics(kept.registry)
 
@@ -94,7 +96,7 @@ async def status(sync: The) -> dict[str, Any]:
         more["feed lag (MB)"] = str(sync.feed.lag_megabytes)
     back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}
     return {
-        **await operations.status(sync.pool, sync.clock()),
+        **await operations.status(sync.pool, sync.clock(), await sync.counts.people()),
         **more,
         "targets": await operations.states(sync),
         **back,
@@ -177,41 +179,49 @@ async def _opened(
                 log("sync").warning("target_removed", target=gone)
             ours = Ours(pool) if written_back else None
             stage = written_back.stage if written_back else ""
-            source = Source(registry, clock, settings.sync.registry_username, stage)
+            source = Source(registry, clock, settings.sync.registry_username, stage, settings.sync.org_units)
             ways = {one.name: await targets.client(stack, settings, one, clock) for one in wanted}
             load = Load(settings.sync.workers, settings.sync.together, settings.sync.attempts)
             shared = Shared(source, mapper, Gate(), bell, Metrics(), load)
-            carriers = [
-                Carrier(
-                    shared,
-                    Target(name, way, pool, mapper.bundles),
-                    Queue(pool, clock, holder, name),
-                    ours if name == targets.RECORD else None,
-                )
-                for name, way in ways.items()
-            ]
-            agent = Agent(carriers, feed, shared)
+            queues = {name: Queue(pool, clock, holder, name) for name in ways}
+            agent = Agent(_carriers(shared, ways, queues, pool, ours), feed, shared)
             key = jose.signing_key(settings.secrets / "sync.pem", create=settings.sandbox)
             token = keys.secret(settings.secrets, "sync-token", create=settings.sandbox)
             back = None
             record = ways.get(targets.RECORD)
             if written_back and ours and record and isinstance(mapper, Mapper):
-                back = _write_back(
-                    Wiring(registry, record, pool, mapper, written_back, clock), ours, source, shared.metrics
-                )
-            # Without a table nobody knows which resources are ours.
-            ours_of = {name: (way, mapper) for name, way in ways.items() if isinstance(mapper, Mapper)}
-            sides = {
-                name: reconcile.Sides(source, way, name, table, pool, clock) for name, (way, table) in ours_of.items()
-            }
-            reconciliation = reconcile.Desk(sides, key)
+                wiring = Wiring(registry, record, pool, mapper, written_back, clock, settings.sync.attempts)
+                back = _write_back(wiring, ours, source, shared.metrics)
+            reconciliation = reconcile.Desk(_sides(shared, ways, pool, clock), key)
             stack.push_async_callback(reconciliation.close)
             ways_in = (settings.registry.url, settings.sync.staff_client_id, f"{settings.sync.url}/callback")
             door = staff.Door(to_registry, pool, clock, *ways_in, token)
             zone = settings.portals.time_zone
-            yield Sync(agent, feed, bell, pool, clock, jose.jwks(key), door, zone, reconciliation, back)
+            counts, jwks_now = operations.Counts(pool), jose.jwks(key)
+            yield Sync(agent, feed, bell, pool, clock, jwks_now, door, zone, reconciliation, counts, back)
     finally:
         await pool.close()
+
+
+def _carriers(
+    shared: Shared, ways: Mapping[str, FhirClient], queues: Mapping[str, Queue], pool: asyncpg.Pool, ours: Ours | None
+) -> list[Carrier]:
+    """One for each target; from the record there is a way back."""
+    bundles = shared.mapper.bundles
+    return [
+        Carrier(shared, Target(name, way, pool, bundles), queues[name], ours if name == targets.RECORD else None)
+        for name, way in ways.items()
+    ]
+
+
+def _sides(
+    shared: Shared, ways: Mapping[str, FhirClient], pool: asyncpg.Pool, clock: Clock
+) -> dict[str, reconcile.Sides]:
+    """What can be compared: without a table nobody knows which resources are ours."""
+    mapper = shared.mapper
+    if not isinstance(mapper, Mapper):
+        return {}
+    return {name: reconcile.Sides(shared.source, way, name, mapper, pool, clock) for name, way in ways.items()}
 
 
 class Wiring(Struct):
@@ -223,6 +233,7 @@ class Wiring(Struct):
     mapper: Mapper
     definition: Definition
     clock: Clock
+    attempts: int
 
 
 def _write_back(given: Wiring, ours: Ours, source: Source, counted: Metrics) -> WriteBack:
@@ -242,9 +253,8 @@ def _write_back(given: Wiring, ours: Ours, source: Source, counted: Metrics) -> 
     )
     feed = RecordFeed(given.record, given.pool, wires.sorter, ours, bell, given.clock, BACK_SECONDS)
     clinic = Clinic(wires)
-    return WriteBack(
-        feed, clinic, Edits(wires, clinic, ours, source), given.pool, bell, given.clock, given.definition.names, counted
-    )
+    edits, names = Edits(wires, clinic, ours, source), given.definition.names
+    return WriteBack(feed, clinic, edits, given.pool, bell, given.clock, names, counted, given.attempts)
 
 
 def _registry(settings: Settings, client: Any) -> Dhis2Client:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
+from janani.sync.mapping.values import condition_on
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 Key = tuple[str, str, str]
@@ -55,16 +57,27 @@ def compared(wanted: Mapping[Key, str], rows: Sequence[Row], held: Iterable[Key]
     there: dict[Key, list[Row]] = {}
     for row in rows:
         there.setdefault(row.key, []).append(row)
-    matched = {row.id for row in rows if row.key in wanted}
     open_to_them = set(held)
     checked = [key for key in wanted if key not in open_to_them]
     found = Difference(
         missing=[_text(key) for key in checked if key not in there],
         different=[_text(key) for key in checked if key in there and there[key][0].digest != wanted[key]],
-        extra=sorted({_text(row.key) for row in rows if row.id not in matched and row.key not in open_to_them}),
+        extra=[_text(key) for key in surplus(wanted, rows, open_to_them)],
         doubled=[_text(key) for key, same in there.items() if len({row.id for row in same}) > 1],
     )
     return found if found.missing or found.different or found.extra or found.doubled else None
+
+
+def surplus(wanted: Mapping[Key, str], rows: Sequence[Row], held: Container[Key] = ()) -> list[Key]:
+    """The keys of `rows` whose resource has none of the `wanted` keys, without those `held`."""
+    matched = {row.id for row in rows if row.key in wanted}
+    return sorted({row.key for row in rows if row.id not in matched and row.key not in held})
+
+
+def url_of(key: Key) -> str:
+    """The conditional URL of a key; what has no identifiers (Provenance) bears it as a tag."""
+    url = condition_on(*key)
+    return url.replace("?identifier=", "?_tag=", 1) if key[0] == "Provenance" else url
 
 
 def rows_of(
@@ -83,7 +96,7 @@ def rows_of(
         base_url: of the server; references below it are to it.
     """
     once = {f"{one['resourceType']}/{one['id']}": one for one in resources}
-    keys = {place: _keys(one, systems) for place, one in once.items()}
+    keys = {place: keys_of(one, systems) for place, one in once.items()}
     names = dict(shared) | {place: " ".join(some[0]) for place, some in keys.items() if some}
     names |= {f"{base_url}/{place}": name for place, name in list(names.items())}
     people = {
@@ -91,7 +104,7 @@ def rows_of(
     }
     found: dict[str, list[Row]] = {}
     for place, resource in once.items():
-        about = {people[one] for one in (place, *_referred(resource, base_url)) if one in people}
+        about = {people[one] for one in (place, *referred(resource, base_url)) if one in people}
         digest = canonical(resource, names)
         for person in about:
             found.setdefault(person, []).extend(Row(key, place, digest) for key in keys[place])
@@ -124,7 +137,8 @@ def _unversioned(reference: str) -> str:
     return reference.partition("/_history/")[0]
 
 
-def _keys(resource: Mapping[str, Any], systems: Container[str]) -> list[Key]:
+def keys_of(resource: Mapping[str, Any], systems: Container[str]) -> list[Key]:
+    """The keys of `systems` that a resource bears, as identifiers or tags."""
     kind = resource["resourceType"]
     held = resource.get("identifier") or ()
     named = [held] if isinstance(held, Mapping) else held
@@ -133,17 +147,17 @@ def _keys(resource: Mapping[str, Any], systems: Container[str]) -> list[Key]:
     return keys + [(kind, str(one["system"]), str(one["code"])) for one in tags if one.get("system") in systems]
 
 
-def _referred(node: Any, base_url: str) -> Iterator[str]:
+def referred(node: Any, base_url: str) -> Iterator[str]:
     """Where a resource refers to, "Type/id" each."""
     if isinstance(node, Mapping):
         for name, value in node.items():
             if name == "reference" and isinstance(value, str):
                 yield _unversioned(value).removeprefix(f"{base_url}/")
             else:
-                yield from _referred(value, base_url)
+                yield from referred(value, base_url)
     elif isinstance(node, list):
         for one in node:
-            yield from _referred(one, base_url)
+            yield from referred(one, base_url)
 
 
 def by_key(lines: Iterable[str]) -> dict[Key, str]:

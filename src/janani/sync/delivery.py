@@ -1,6 +1,5 @@
 """What of a mapped person has to be sent, given what was delivered before. Pure."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,9 @@ from janani.sync.mapping.model import digest_of
 _encode = msgspec.json.Encoder().encode
 _REFERENCE = re.compile(rb'"reference":"([^"\\\\]*)"')  # a text can't look like it: its quotation marks are escaped
 
+UNCERTAIN = "?"
+"""In place of a digest: it was sent, and whether it arrived is not known."""
+
 PATIENT = "Patient"
 """Stands for her Patient among the digests, whatever its key at the time."""
 
@@ -22,12 +24,18 @@ PATIENT = "Patient"
 class Delivered(Struct, frozen=True):
     """What the record took of a person last: the Patient's key then, and a digest of each entry by key.
 
-    `standing` are the keys of what stands in the record as others left it.
+    `standing` are the keys of what stands in the record as others left it. `certain`: the target said at
+    least once that it took something of hers.
     """
 
     patient: str
     digests: Mapping[str, str]
     standing: frozenset[str] = frozenset()
+    certain: bool = True
+
+
+Standing = Mapping[str, Sequence[tuple[str, str]]]
+"""What there is under a key: places ("Type/id") with their versions."""
 
 
 class Plan(Struct, frozen=True):
@@ -35,7 +43,8 @@ class Plan(Struct, frozen=True):
 
     Attributes:
         content: keys and digests of the entries, of which the bundle's identifier is made.
-        entries: the entries of the transaction as JSON, by key; shared ones may also be those of others.
+        entries: what the transaction writes as JSON, by key; shared ones may also be those of others.
+        removals: what it takes back, by key.
         shared: the entries that must be up to date in the record before.
     """
 
@@ -43,14 +52,20 @@ class Plan(Struct, frozen=True):
     timestamp: str
     content: list[str]
     entries: Mapping[str, bytes]
+    removals: Mapping[str, bytes]
     delivered: Delivered
     shared: list[Entry]
     system: str
 
     @property
+    def size(self) -> int:
+        """How many entries are sent of her."""
+        return len(self.entries) + len(self.removals)
+
+    @property
     def bundle(self) -> bytes | None:
         """The transaction of her alone; None when nothing changed."""
-        return together([self]) if self.entries else None
+        return together([self]) if self.content else None
 
 
 def plan(
@@ -60,10 +75,12 @@ def plan(
     *,
     whole: bool = False,
     second: Mapping[str, Any] | None = None,
+    gone: Standing | None = None,
 ) -> Plan:
     """The transaction that brings the record from `before` to `mapped`.
 
-    Only entries that changed are sent, with all that they refer to; what is no longer there is deleted. With `whole`
+    Only entries that changed are sent, with all that they refer to; what is no longer there is deleted, as far as it
+    stands in the record as hers: `gone` is what of `no_longer` does. With `whole`
     everything is sent. What is standing is written only if it is gone. The Patient is found by her strongest
     identifier; if that changed since, by the tracked entity's own, which the record holds already. A `second` Patient
     of hers, found under the own identifier beside one under the strongest, is replaced by it: everything is sent again,
@@ -73,10 +90,10 @@ def plan(
     digests = {_place(entry.key): entry.digest for entry in own}
     known = {} if whole or second or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry.key)) != entry.digest] if known else own
-    removed = sorted(set(before.digests) - set(digests)) if before else []
+    removals = {key: _removals(places) for key, places in (gone or {}).items()}
     delivered = Delivered(mapped.patient, digests)
-    if not changed and not removed:
-        return Plan(mapped.person, mapped.timestamp, [], {}, delivered, [], bundle_system)
+    if not changed and not removals:
+        return Plan(mapped.person, mapped.timestamp, [], {}, {}, delivered, [], bundle_system)
     same = second is not None or before is None or before.patient == mapped.patient
     patient = mapped.patient if same else mapped.patient_own
     sent = mapped.entries if len(changed) == len(own) else with_references(changed, mapped.entries)
@@ -86,38 +103,39 @@ def plan(
         key = entry.key
         content.append(f"{key} {entry.digest}")
         entries[key] = _request(entry, patient, once=entry.shared or key in standing)
-    content += removed
-    entries |= {key: _removal(key) for key in removed}
+    content += _named(gone or {})
     if second is not None:
         content.append(f"Patient/{second['id']}")
         entries[f"Patient/{second['id']}"] = _encode(_replaced(second, mapped))
     shared = [entry for entry in sent if entry.shared]
-    return Plan(mapped.person, mapped.timestamp, content, entries, delivered, shared, bundle_system)
+    return Plan(mapped.person, mapped.timestamp, content, entries, removals, delivered, shared, bundle_system)
+
+
+def no_longer(mapped: Mapped, before: Delivered) -> list[str]:
+    """Keys of what was delivered and is no more."""
+    return sorted(set(before.digests) - {_place(entry.key) for entry in mapped.entries})
 
 
 def together(plans: Sequence[Plan]) -> bytes:
-    """One transaction of all that `plans` send; what several share is in it once."""
+    """One transaction of all that `plans` send; what several share is in it once.
+
+    What one of them takes back and another writes (an event that went from one person to the other) is written.
+    """
     entries = plans[0].entries
-    if len(plans) > 1:
-        entries = {key: entry for plan in plans for key, entry in plan.entries.items()}
+    if len(plans) > 1 or plans[0].removals:
+        entries = {key: entry for plan in plans for key, entry in plan.removals.items()}
+        entries |= {key: entry for plan in plans for key, entry in plan.entries.items()}
     timestamp = max(plan.timestamp for plan in plans)
     name = plans[0].person if len(plans) == 1 else "people"
     content = [line for plan in plans for line in plan.content]
     return _transaction(name, timestamp, list(entries.values()), content, plans[0].system)
 
 
-def fingerprint(digests: Mapping[str, str]) -> str:
-    """32 hex digits that stand for all `digests` (by key), whatever their order."""
-    text = "\n".join(f"{key} {digests[key]}" for key in sorted(digests))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def removal(person: str, before: Delivered, bundle_system: str) -> bytes | None:
-    """The transaction that takes back all that was delivered of a person but her Patient; None when nothing was."""
-    keys = sorted(set(before.digests) - {PATIENT})
-    if not keys:
+def removal(person: str, gone: Standing, bundle_system: str) -> bytes | None:
+    """The transaction that takes back what there is of a person, but for her Patient; None when there is nothing."""
+    if not gone:
         return None
-    return _transaction(person, "", [_removal(key) for key in keys], keys, bundle_system)
+    return _transaction(person, "", [_removals(places) for places in gone.values()], _named(gone), bundle_system)
 
 
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
@@ -169,8 +187,17 @@ def _asked(entry: Entry, request: bytes) -> bytes:
     return b"".join((start, entry.body, b',"request":{"method":', request))
 
 
-def _removal(key: str) -> bytes:
-    return b'{"request":{"method":"DELETE","url":%b}}' % _encode(key)
+def _removals(places: Sequence[tuple[str, str]]) -> bytes:
+    """Not by what identifies them: somebody else's may bear that by now."""
+    asked = [
+        {"method": "DELETE", "url": place} | ({"ifMatch": f'W/"{version}"'} if version else {})
+        for place, version in places
+    ]
+    return b",".join(_encode({"request": one}) for one in asked)
+
+
+def _named(gone: Standing) -> list[str]:
+    return [f"{place}/_history/{version}" for places in gone.values() for place, version in places]
 
 
 def _replaced(second: Mapping[str, Any], mapped: Mapped) -> dict[str, Any]:

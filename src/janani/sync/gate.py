@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import datetime
 
 _FIRST_SECONDS = 0.25
 _LONGEST_SECONDS = 10.0
@@ -30,6 +31,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.is_open = True
+        self.served_at: datetime | None = None
         self._probing = False
         self._delay = _FIRST_SECONDS
         self._changed = Bell()
@@ -50,9 +52,9 @@ class Gate:
                 return
             await self._changed.listen().wait()
 
-    def succeeded(self) -> bool:
-        """The server answered. True when it had been away."""
-        back = not self.is_open
+    def succeeded(self, now: datetime) -> bool:
+        """The server served somebody. True when it had been away."""
+        back, self.served_at = not self.is_open, now
         self.is_open, self._delay = True, _FIRST_SECONDS
         self.passed()
         return back

@@ -43,7 +43,10 @@ class Metrics:
             registry=known,
         )
         self.trouble = Level(
-            "janani_sync_feed_trouble", "1: somebody must do something about a feed.", _BY, registry=known
+            "janani_sync_feed_trouble",
+            "1: somebody must do something about a feed, or it could not be read for ten minutes.",
+            _BY,
+            registry=known,
         )
         self.conflicts = Level("janani_sync_conflicts", "Values that wait for a person's decision.", registry=known)
         self.slot_lag = Level(

@@ -1,5 +1,7 @@
 """What operators see: the state of the sync and of each target, and the life of each change. Pages for staff."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,11 +24,32 @@ from janani.sync.staff import logged_in, staff
 
 _LATEST = 12
 _REFRESH_SECONDS = 10
+_LONG_SECONDS = 0.2
+_PAUSE = 20
 _Request = Request[Any, Any, Any]
 _queries = postgres.queries("janani.sync")
 
 
-async def status(pool: asyncpg.Pool, now: datetime) -> dict[str, Any]:
+class Counts:
+    """How many people were delivered. All are read to count them, so if that takes long it is not done at each look."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._found: dict[str, int] = {}
+        self._until = 0.0
+
+    async def people(self) -> dict[str, int]:
+        """By target; all together under the empty name."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if began >= self._until:
+            self._found = {row["target"]: row["people"] async for row in _queries.people_delivered(self._pool)}
+            took = loop.time() - began
+            self._until = loop.time() + (took * _PAUSE if took > _LONG_SECONDS else 0)
+        return self._found
+
+
+async def status(pool: asyncpg.Pool, now: datetime, people: Mapping[str, int]) -> dict[str, Any]:
     """How far the sync is: position, queue, lag (s), latest deliveries, and who was set aside and why.
 
     People appear by their UID in the registry, never by name or number.
@@ -40,7 +63,7 @@ async def status(pool: asyncpg.Pool, now: datetime) -> dict[str, Any]:
         "in flight": row["in_flight"],
         "to be tried again": row["troubled"],
         "lag (s)": round((now - row["oldest"]).total_seconds(), 1) if row["oldest"] else 0,
-        "people delivered": row["people"],
+        "people delivered": people[""],
         "last delivery": _text(row["last_delivery"]),
         "median of latest deliveries (s)": round(row["median_seconds"] or 0, 3),
         "set aside": row["dead"],
@@ -48,14 +71,14 @@ async def status(pool: asyncpg.Pool, now: datetime) -> dict[str, Any]:
     }
 
 
-async def targets(pool: asyncpg.Pool, now: datetime) -> list[dict[str, Any]]:
+async def targets(pool: asyncpg.Pool, now: datetime, people: Mapping[str, int]) -> list[dict[str, Any]]:
     """Each target: who waits and for how long (s), who was delivered, and who was set aside."""
     return [
         {
             "target": row["name"],
             "waiting": row["waiting"],
             "lag (s)": round((now - row["oldest"]).total_seconds(), 1) if row["oldest"] else 0,
-            "people delivered": row["people"],
+            "people delivered": people.get(row["name"], 0),
             "last delivery": _text(row["last_delivery"]),
             "set aside": row["dead"],
         }
@@ -74,7 +97,7 @@ async def overview(request: _Request, refresh: FromQuery[int] = _REFRESH_SECONDS
         async for row in _queries.latest(sync.pool, most=_LATEST)
     ]
     values = {
-        "all": await status(sync.pool, now),
+        "all": await status(sync.pool, now, await sync.counts.people()),
         "targets": await states(sync),
         "away": away(sync),
         "feed": {"kind": sync.feed.kind, "trouble": sync.feed.trouble},
@@ -161,7 +184,7 @@ async def goodbye(request: _Request) -> Response[str]:
 async def states(sync: Any) -> list[dict[str, Any]]:
     """`targets` with the `state` of each one's circuit breaker."""
     carriers = {carrier.target.name: carrier for carrier in sync.agent.carriers}
-    found = await targets(sync.pool, sync.clock())
+    found = await targets(sync.pool, sync.clock(), await sync.counts.people())
     return [one | {"state": carriers[one["target"]].gate.state} for one in found if one["target"] in carriers]
 
 

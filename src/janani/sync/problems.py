@@ -68,6 +68,24 @@ class NoSuchTarget(SyncProblem):
         super().__init__(404, "not_found", "There is no target of that name. `janani sync status` lists them.")
 
 
+class NoTable(SyncProblem):
+    """The programme is mapped by a script: nothing says which resources of the record are the sync's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            409, "no_table", "Only what mapping.yaml maps can be compared; this programme's mapper is a script."
+        )
+
+
+class NoSuchProgramme(SyncProblem):
+    """The registry has no such programme, or keeps it from the sync's user."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            404, "not_found", "The registry has no programme of that UID, or the sync's user may not see it."
+        )
+
+
 class Busy(SyncProblem):
     """One reconciliation runs already."""
 

@@ -49,7 +49,7 @@ where target = :target and person in (
     and (lease is null or (leased_until < :now or leased_until > :horizon) and lease <> all(:in_hand::uuid[]))
   order by try_at, person
   limit :most for update skip locked)
-returning person, change, noticed_at, attempts, refused, changed_at, traceparent;
+returning person, change, noticed_at, attempts, refused, changed_at, traceparent, failed, failed_since, failed_at;
 
 -- name: next_due$
 -- When the next waiting person may be tried, or one whom another process held.
@@ -69,15 +69,16 @@ with held as (
   where queue.target = held.target and queue.person = held.person and not held.dirty
 ), again as (
   update queue set lease = null, leased_by = null, leased_until = null, attempts = 0, refused = 0, trouble = '',
-    try_at = :now
+    failed = 0, failed_since = null, failed_at = null, try_at = :now
   from held where queue.target = held.target and queue.person = held.person and held.dirty
 )
 select person, dirty from held;
 
 -- name: release!
--- Back in the queue for later, with what went wrong.
+-- Back in the queue for later, with what went wrong. A time written by a clock that was ahead is not kept.
 update queue set lease = null, leased_by = null, leased_until = null, try_at = :try_at, trouble = :trouble,
-  refused = refused + :refused
+  refused = refused + :refused, failed = failed + :failed, failed_at = :now,
+  failed_since = case when :failed > 0 then least(failed_since, :now) else failed_since end
 where target = :target and person = :person and lease = :lease;
 
 -- name: release_orphans!
@@ -87,19 +88,39 @@ where lease is not null and leased_by not in (select pid from pg_stat_activity);
 
 -- name: hasten!
 -- A server is back: who waited only for it may go at once.
-update queue set try_at = :now where target = :target and lease is null and trouble = 'away' and try_at > :now;
+update queue set try_at = :now
+where (:target::text = '' or target = :target) and lease is null and trouble = 'away' and try_at > :now;
 
 -- name: delivered
 -- What a target took of people last.
-select person, patient, digests from delivered where target = :target and person = any((select :people::text[])::text[]);
+select person, patient, digests, delivered_at from delivered where target = :target and person = any((select :people::text[])::text[]);
+
+-- name: intend!
+-- What is about to be sent for the first time; what is known already stays as it is. Of whom nothing is, her Patient's
+-- own key is noted: by any other she may find the Patient of somebody who was there before.
+insert into delivered (target, person, patient, digests)
+select :target, person, patient, digests::jsonb
+from unnest(:people::text[], :patients::text[], :digests::text[]) as fresh (person, patient, digests)
+order by person
+on conflict (target, person) do update set digests = excluded.digests || delivered.digests;
 
 -- name: remember!
-insert into delivered (target, person, patient, digests, fingerprint, delivered_at)
-select :target, person, patient, digests::jsonb, fingerprint, :now
-from unnest(:people::text[], :patients::text[], :digests::text[], :fingerprints::text[])
-  as fresh (person, patient, digests, fingerprint)
+insert into delivered (target, person, patient, digests, delivered_at)
+select :target, person, patient, digests::jsonb, :now
+from unnest(:people::text[], :patients::text[], :digests::text[]) as fresh (person, patient, digests)
+order by person
 on conflict (target, person) do update set patient = excluded.patient, digests = excluded.digests,
-  fingerprint = excluded.fingerprint, delivered_at = excluded.delivered_at;
+  delivered_at = excluded.delivered_at;
+
+-- name: remember_marked!
+-- `remember` of people with whom something else came meanwhile: what is to be sent again ('') is still to be.
+insert into delivered (target, person, patient, digests, delivered_at)
+select :target, person, patient, digests::jsonb, :now
+from unnest(:people::text[], :patients::text[], :digests::text[]) as fresh (person, patient, digests)
+order by person
+on conflict (target, person) do update set patient = excluded.patient, delivered_at = excluded.delivered_at,
+  digests = excluded.digests || (
+    select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_each_text(delivered.digests) where value = '');
 
 -- name: forget!
 -- People who are gone from the registry, or whose next delivery must be whole.
@@ -145,9 +166,8 @@ select
   (select count(*) from queue where lease is not null) as in_flight,
   (select count(*) from queue where attempts > 0 and lease is null) as troubled,
   (select min(noticed_at) from queue) as oldest,
-  (select count(distinct person) from delivered) as people,
   (select count(*) from dead) as dead,
-  (select max(delivered_at) from delivered) as last_delivery,
+  (select delivered_at from delivery order by number desc limit 1) as last_delivery,
   (select percentile_cont(0.5) within group (order by extract(epoch from delivered_at - noticed_at))
    from (select * from delivery order by number desc limit 200) as latest) as median_seconds;
 
@@ -167,7 +187,7 @@ with gone as (
   delete from dead where (:person::text = '' or person = :person) and (:target::text = '' or target = :target)
   returning target, person
 ), whole as (
-  update delivered set fingerprint = '',
+  update delivered set
     digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
   from gone where delivered.target = gone.target and delivered.person = gone.person
 ), queued as (
@@ -186,10 +206,18 @@ delete from dead where person = :person and (:target::text = '' or target = :tar
 select target.name, target.since,
   (select count(*) from queue where queue.target = name) as waiting,
   (select min(noticed_at) from queue where queue.target = name) as oldest,
-  (select count(*) from delivered where delivered.target = name) as people,
-  (select max(delivered_at) from delivered where delivered.target = name) as last_delivery,
+  (select delivered_at from delivery where delivery.target = name order by number desc limit 1) as last_delivery,
   (select count(*) from dead where dead.target = name) as dead
 from target order by name;
+
+-- name: people_delivered
+-- How many people each target took, and ('') how many all of them. Reads them all.
+with each as (select target, count(*) as people from delivered where delivered_at is not null group by target)
+select target, people from each
+union all
+select '', case when (select count(*) from each) > 1
+  then (select count(*) from (select from delivered where delivered_at is not null group by person) as one)
+  else (select coalesce(sum(people), 0)::bigint from each) end;
 
 -- name: add_targets!
 -- A new target is owed everyone known.
@@ -248,9 +276,11 @@ select distinct split_part(key, '?', 1) as kind from delivered, jsonb_object_key
 select count(*) from queue where target = :target and person = any(:people::text[]);
 
 -- name: unremember_all!
-update delivered set digests = (select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key),
-  fingerprint = ''
-where target = :target and person = any(:people::text[]);
+-- With what else there is of them, to be taken back.
+update delivered set digests = more::jsonb || (
+  select coalesce(jsonb_object_agg(key, ''), '{}') from jsonb_object_keys(digests) as key)
+from unnest(:people::text[], :more::text[]) as again (person, more)
+where target = :target and delivered.person = again.person;
 
 -- name: held_of
 select person, key from held where person = any((select :people::text[])::text[]);

@@ -21,6 +21,7 @@ _ON_ITS_WAY = timedelta(seconds=3)
 """How long after a kill what the dead process sent may still arrive."""
 _FIRST_SECONDS = 0.4
 _LONGEST_SECONDS = 300.0
+_AWAY_SECONDS = 5.0  # half of the gate's longest delay: whenever it lets one through, somebody is due
 _HORIZON = timedelta(seconds=2 * _LONGEST_SECONDS)
 """Nobody waits or is held longer than this."""
 AWAY = "away"
@@ -40,6 +41,10 @@ class Claim(Struct, frozen=True):
     traceparent: str = ""
     life: dict[str, datetime] = msgspec.field(default_factory=dict)
     """When she was `fetched`, `mapped` and `sent`, as far as it came."""
+    failed: int = 0
+    failed_since: datetime | None = None
+    failed_at: datetime | None = None
+    """Tries that failed while the server served others, since when, and the latest that failed for whatever reason."""
 
 
 class Done(Struct, frozen=True):
@@ -114,7 +119,12 @@ class Queue:
     async def delivered(self, people: Sequence[str]) -> dict[str, Delivered]:
         """What the target took of `people` last, by person."""
         rows = _queries.delivered(self._pool, target=self.target, people=list(people))
-        return {row["person"]: Delivered(row["patient"], msgspec.json.decode(row["digests"])) async for row in rows}
+        return {
+            row["person"]: Delivered(
+                row["patient"], msgspec.json.decode(row["digests"]), certain=row["delivered_at"] is not None
+            )
+            async for row in rows
+        }
 
     async def taken(self, keys: Mapping[str, str]) -> dict[str, str]:
         """Takes for each person the key of her Patient; who bears it already, by person, where that is another."""
@@ -123,6 +133,25 @@ class Queue:
         rows = _queries.borne(self._pool, target=self.target, patients=patients)
         bearers = {row["patient"]: row["person"] async for row in rows}
         return {person: bearers[key] for person, key in keys.items() if bearers.get(key, person) != person}
+
+    async def intend(self, plans: Sequence[tuple[str, str, Delivered, Delivered | None]]) -> None:
+        """Notes, before it is sent, what is new: person, her Patient's own key, what will be delivered, what was.
+
+        Should the answer be lost, it is known what may be in the record, to be taken back or sent again.
+        """
+        fresh = [
+            (person, patient, dict.fromkeys(new, delivery.UNCERTAIN))
+            for person, patient, will, was in plans
+            if (new := will.digests.keys() - (was.digests.keys() if was else ()))
+        ]
+        if fresh:
+            await _queries.intend(
+                self._pool,
+                target=self.target,
+                people=[person for person, _, _ in fresh],
+                patients=[patient for _, patient, _ in fresh],
+                digests=[postgres.json_of(digests) for _, _, digests in fresh],
+            )
 
     async def finish(self, done: Sequence[Done]) -> dict[str, bool]:
         """Notes what was delivered and lets the people go, all in one transaction; all were claimed together.
@@ -133,7 +162,8 @@ class Queue:
         async with self._pool.acquire() as connection, connection.transaction():
             held = await self._let_go(connection, [one.claim for one in done], now)
             kept = [one for one in done if one.claim.person in held]
-            await self._remember(connection, kept, now)
+            await self._remember(connection, [one for one in kept if not held[one.claim.person]], now)
+            await self._remember(connection, [one for one in kept if held[one.claim.person]], now, marked=True)
             await _queries.note(
                 connection,
                 target=self.target,
@@ -161,17 +191,22 @@ class Queue:
         )
         return {row["person"]: row["dirty"] async for row in rows}
 
-    async def _remember(self, connection: asyncpg.Connection, done: Sequence[Done], now: datetime) -> None:
+    async def _remember(
+        self, connection: asyncpg.Connection, done: Sequence[Done], now: datetime, *, marked: bool = False
+    ) -> None:
+        """`marked`: what was marked meanwhile to be sent again stays so."""
+        if not done:
+            return
         known = [(one.claim.person, one.delivered) for one in done if one.delivered is not None]
         gone = [one.claim.person for one in done if one.delivered is None]
         if known:
-            await _queries.remember(
+            remember = _queries.remember_marked if marked else _queries.remember
+            await remember(
                 connection,
                 target=self.target,
                 people=[person for person, _ in known],
                 patients=[delivered.patient for _, delivered in known],
                 digests=[postgres.json_of(delivered.digests) for _, delivered in known],
-                fingerprints=[delivery.fingerprint(delivered.digests) for _, delivered in known],
                 now=now,
             )
         if gone:
@@ -197,22 +232,30 @@ class Queue:
                 now=now,
             )
 
-    async def release(self, claim: Claim, trouble: str, *, refused: bool = False) -> None:
-        """Back for later: after a random part of an exponentially longer time (full jitter), five minutes at most."""
-        longest = min(_FIRST_SECONDS * 2 ** min(claim.attempts - 1, 20), _LONGEST_SECONDS)
+    async def release(self, claim: Claim, trouble: str, *, refused: bool = False, failed: bool = False) -> None:
+        """Back for later: after a random part of an exponentially longer time (full jitter): five minutes at most,
+        or few seconds while a server is AWAY, whose gate sees to it that one at a time asks.
+
+        `refused`, `failed`: what it counts as.
+        """
+        now = self._clock()
+        most = _AWAY_SECONDS if trouble == AWAY else _LONGEST_SECONDS
+        longest = min(_FIRST_SECONDS * 2 ** min(claim.attempts - 1, 20), most)
         await _queries.release(
             self._pool,
             target=self.target,
             person=claim.person,
             lease=claim.lease,
-            try_at=self._clock() + timedelta(seconds=random.uniform(0, longest)),  # noqa: S311
+            try_at=now + timedelta(seconds=random.uniform(0, longest)),  # noqa: S311
             trouble=trouble,
             refused=int(refused),
+            failed=int(failed),
+            now=now,
         )
 
-    async def hasten(self) -> None:
-        """A server is back: who waited for it may go now."""
-        await _queries.hasten(self._pool, target=self.target, now=self._clock())
+    async def hasten(self, *, everywhere: bool = False) -> None:
+        """A server is back: who waited for it may go now; `everywhere`: to whatever target."""
+        await _queries.hasten(self._pool, target="" if everywhere else self.target, now=self._clock())
 
 
 async def settle(pool: asyncpg.Pool, targets: Sequence[str], now: datetime) -> list[str]:

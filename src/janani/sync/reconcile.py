@@ -18,10 +18,10 @@ from msgspec import Struct, to_builtins
 from janani.clients.fhir import FhirClient
 from janani.kernel import jose, postgres
 from janani.kernel.clock import Clock
-from janani.sync.comparing import Key, compared, key_of
+from janani.sync.comparing import Key, compared, key_of, surplus, url_of
 from janani.sync.holding import Holding, way_to
 from janani.sync.mapping import Mapper
-from janani.sync.problems import Busy, NoSuchTarget
+from janani.sync.problems import Busy, NoSuchTarget, NoTable
 from janani.sync.source import Source
 
 _queries = postgres.queries("janani.sync")
@@ -74,7 +74,8 @@ class Reconciliation:
     def __init__(self, sides: Sides) -> None:
         self._sides, self._mapper = sides, sides.mapper
         self._total = sha256()
-        self._again: dict[str, None] = {}
+        self._again: dict[str, list[str]] = {}
+        """Who differs, with the keys of what there is too much of hers."""
         self._holding: Holding
         self.report = Report(sides.target, sides.mapper.programme.name, "", _now(sides.clock))
 
@@ -122,8 +123,15 @@ class Reconciliation:
         await pages.put(None)
 
     async def _concerned(self, people: dict[str, Any]) -> list[Any]:
-        """Those of the programme, whoever was there already left out."""
-        uids = [uid for uid, one in people.items() if self._mapper.concerns(one)]
+        """Those of the programme and the units, whoever was there already left out."""
+        source, found = self._sides.source, {}
+        for uid, one in people.items():
+            if await source.concerns(self._mapper, one):
+                found[uid] = one
+        return await self._fresh(found)
+
+    async def _fresh(self, people: dict[str, Any]) -> list[Any]:
+        uids = list(people)
         fresh = {row["person"] async for row in _queries.see(self._sides.pool, people=uids)}
         return [people[uid] for uid in uids if uid in fresh]
 
@@ -149,7 +157,8 @@ class Reconciliation:
                 self.report.equal += 1
                 self._again.pop(person, None)
             else:
-                self._again[person] = None
+                more = surplus(wanted.digests, rows or (), held.get(person, ()))
+                self._again[person] = [url_of(key) for key in more if key[0] != "Patient"]
                 if again and len(self.report.differing) < _LISTED:
                     self.report.differing[person] = to_builtins(found)
             if number % _AT_ONCE == 0:
@@ -168,11 +177,12 @@ class Reconciliation:
         return [row["person"] async for row in rows]
 
     async def _catch_up(self) -> None:
-        """Whoever slipped from one page to another while they were read is there when asked for by name."""
+        """Whoever slipped from one page to another while they were read is there when asked for by name; so is she who
+        left the programme, whose Patient stays."""
         gone, size = await self._gone(), self._holding.page
         for start in range(0, len(gone), size):
             there = await self._sides.source.people(gone[start : start + size])
-            await self._compare(await self._map(await self._concerned(there)), again=False)
+            await self._compare(await self._map(await self._fresh(there)), again=False)
 
     async def _look_again(self) -> None:
         """Whoever differs may only have been on the way."""
@@ -194,12 +204,17 @@ class Reconciliation:
         return bool(await waiting)
 
     async def _repair(self, people: Sequence[str]) -> None:
+        """Sends all of these people again, and takes back what there is too much.
+
+        The queue first, as who ends a delivery does: then neither waits for the other in a circle.
+        """
         now = self._sides.clock()
         for start in range(0, len(people), _PAGE):
             some = list(people[start : start + _PAGE])
+            more = [postgres.json_of(dict.fromkeys(self._again.get(person) or (), "")) for person in some]
             async with self._sides.pool.acquire() as connection, connection.transaction():
-                await _queries.unremember_all(connection, target=self.report.target, people=some)
                 await _queries.notice(connection, people=some, now=now)
+                await _queries.unremember_all(connection, target=self.report.target, people=some, more=more)
         self.report.repaired = len(people)
 
 
@@ -216,15 +231,17 @@ class Desk:
     """The reconciliation that runs, or ran last."""
 
     def __init__(self, sides: dict[str, Sides], key: RSAKey) -> None:
-        """`sides` by target."""
+        """`sides` by target; none without a mapping table."""
         self._sides, self._key = sides, key
         self._task: asyncio.Task[Report] | None = None
         self._running: Reconciliation | None = None
 
     def begin(self, target: str, *, repair: bool) -> None:
-        """Begins one with `target`. Raises NoSuchTarget, Busy."""
+        """Begins one with `target`. Raises NoTable, NoSuchTarget, Busy."""
         if self._task is not None and not self._task.done():
             raise Busy
+        if not self._sides:
+            raise NoTable
         if target not in self._sides:
             raise NoSuchTarget
         self._running = Reconciliation(self._sides[target])

@@ -1,14 +1,14 @@
 """The registry as the agent sees it: people, and what their mapping needs to know of units, users and the system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import convert
 
-from janani.clients.dhis2 import Dhis2Client, Dhis2Error
+from janani.clients.dhis2 import Dhis2Client, Dhis2Error, minor
 from janani.kernel.clock import Clock
 from janani.kernel.telemetry import log
 from janani.sync.mapping import AnyMapper, Context, Unit, User
@@ -20,41 +20,89 @@ _TICK = timedelta(milliseconds=1)
 _NOT_ALLOWED = {403, 404, 409, 501}
 
 
+class OutOfSight(Exception):
+    """The registry neither shows a person to the sync's user nor says that she was deleted."""
+
+
 class Source:
     """Reads the registry over its Web API. Units and users are kept for an hour, or until one is unknown."""
 
-    def __init__(self, registry: Dhis2Client, clock: Clock, own_user: str = "", unseen_stage: str = "") -> None:
+    def __init__(
+        self,
+        registry: Dhis2Client,
+        clock: Clock,
+        own_user: str = "",
+        unseen_stage: str = "",
+        units: Sequence[str] = (),
+    ) -> None:
         """What the sync wrote back is not seen here as the registry's word.
 
         Args:
             own_user: name of the user that the sync is; a change of its own is nobody's.
             unseen_stage: UID of the programme stage whose events came from the record.
+            units: UIDs of the units that people must belong to, or to one below; none: all.
         """
-        self._registry, self._clock = registry, clock
+        self._registry, self._clock, self._within = registry, clock, frozenset(units)
         self._own_user, self._unseen = own_user, unseen_stage
         self._context: Context | None = None
         self._read_at = datetime.min.replace(tzinfo=clock().tzinfo)
         self._lock = asyncio.Lock()
 
     async def person(self, uid: str) -> dict[str, Any] | None:
-        """The whole tracked entity; None when it is gone. Raises Dhis2Error."""
+        """The whole tracked entity; None when it was deleted. Raises Dhis2Error, OutOfSight."""
         try:
             person = await self._registry.tracked_entity(uid)
         except Dhis2Error as error:
-            if error.status == 404:
-                return None
-            raise
+            if not (error.gone or (error.told and error.status == 403)):
+                raise
+            if not await self._deleted(uid):
+                raise OutOfSight from error
+            return None
         return self._seen(person)
+
+    async def _deleted(self, uid: str) -> bool:
+        """Whether the registry lists her as deleted (§3.3). "Not found" is also said of who left our user's units."""
+        query = await self._named([uid]) | {
+            "includeDeleted": "true",
+            "fields": "trackedEntity,deleted",
+            "pageSize": "2",
+        }
+        async for one in self._registry.tracked_entities(query):
+            if one.get("trackedEntity") == uid and one.get("deleted"):
+                return True
+        return False
+
+    async def _named(self, uids: Sequence[str]) -> dict[str, str]:
+        """What asks for these people; version 41 has new names for it (§3.3)."""
+        mode = await self._accessible()
+        return mode | ({"trackedEntity": ";".join(uids)} if "ouMode" in mode else {"trackedEntities": ",".join(uids)})
+
+    async def _accessible(self) -> dict[str, str]:
+        """What asks for all that our user may search; version 41 has a new name for it (§3.3)."""
+        old = minor((await self.context()).version) < 41
+        return {"ouMode" if old else "orgUnitMode": "ACCESSIBLE"}
 
     async def people(self, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The whole tracked entities of those of `uids` that are there, in one request (§3.3). Raises Dhis2Error."""
-        query = {"trackedEntities": ",".join(uids), "orgUnitMode": "ACCESSIBLE", "fields": "*", "pageSize": "500"}
         found = {}
-        async for person in self._registry.tracked_entities(query):
+        async for person in self._registry.tracked_entities(
+            await self._named(uids) | {"fields": "*", "pageSize": "500"}
+        ):
             seen = self._seen(person)
             if seen is not None:
                 found[person["trackedEntity"]] = seen
         return found
+
+    async def concerns(self, mapper: AnyMapper, person: dict[str, Any] | Person) -> bool:
+        """Whether she is of the mapper's programme, and of one of the units to be synced: she, her owner, an enrolment
+        or an event. A unit that the registry does not show is of none. Raises Dhis2Error."""
+        if not mapper.concerns(person):
+            return False
+        if not self._within:
+            return True
+        context = await self.context(person)
+        known = (context.units.get(unit) for unit in _units_of(person))
+        return any(not self._within.isdisjoint((unit.uid, *unit.path)) for unit in known if unit)
 
     async def everybody(self, mapper: AnyMapper, size: int) -> AsyncIterator[dict[str, Any]]:
         """All tracked entities of the mapper's programme by UID, page by page; some more than once.
@@ -63,9 +111,8 @@ class Source:
         of the last change: its price does not grow with its number, and who is changed meanwhile comes again at the
         end. Raises Dhis2Error.
         """
-        query = {
+        query = await self._accessible() | {
             "program": mapper.programme.registry.program,
-            "orgUnitMode": "ACCESSIBLE",
             "fields": mapper.fields,
             "order": "updatedAt:asc",
             "pageSize": str(size),
@@ -164,6 +211,16 @@ class Source:
                 raise
             log("sync").warning("metadata_not_readable", kind=kind, status=error.status)
             return []
+
+
+def _units_of(person: dict[str, Any] | Person) -> Iterator[str]:
+    """The units that a person names: her own, her owners', her enrolments' and her events'."""
+    one = person if isinstance(person, Person) else convert(person, Person)
+    enrollments = one.enrollments or ()
+    events = (event for enrollment in enrollments for event in enrollment.events or ())
+    for place in (one, *(one.programOwners or ()), *enrollments, *events):
+        if place.orgUnit:
+            yield place.orgUnit
 
 
 def _just_before(person: dict[str, Any] | Person) -> str:

@@ -10,6 +10,7 @@ from enum import Enum
 from janani.clients.fhir import FhirError, Issue
 
 _AWAY = {0, 401, 403, 408, 425, 429, 502, 503, 504}
+_NOT_THERE = {404, 405}
 _CONTESTED = {409, 412}
 # Numbers as HAPI's public sources have them (hapi-fhir, storage and JPA): 0958 and 0962 conditional create and delete,
 # 0972 patch, 1092 and 2207 references by search in a transaction, each with several matches (412); 0823 to 0827 and
@@ -38,7 +39,9 @@ class Verdict(Enum):
 def verdict(error: FhirError) -> Verdict:
     """What `error` means."""
     text = "\n".join(issue.diagnostics for issue in error.issues)
-    if error.status in _AWAY:
+    # Without an OperationOutcome it is a proxy that misses its server; a login that fails says nothing of the content.
+    not_there = error.status in _NOT_THERE and not error.told
+    if error.status in _AWAY or not_there or any(one.code == "login" for one in error.issues):
         return Verdict.AWAY
     if error.status == 412 and (_MANY.search(text) or any(one.code == "multiple-matches" for one in error.issues)):
         return Verdict.AMBIGUOUS

@@ -6,7 +6,7 @@ import pytest
 
 from janani import programmes
 from janani.clients.dhis2 import Dhis2Client
-from janani.clients.fhir import FhirError
+from janani.clients.fhir import FhirError, Issue
 from janani.sync.back import clinic as clinics
 from janani.sync.back import definition
 from janani.sync.back.clinic import Clinic, Refused, Wires
@@ -49,7 +49,7 @@ class World:
 
     async def vread(self, _kind: str, _id: str, version: int) -> Json:
         if str(version) not in self.versions:
-            raise FhirError(404)
+            raise FhirError(404, [Issue(code="not-found")])
         return self.versions[str(version)]
 
     async def read(self, _kind: str, _id: str) -> Json:

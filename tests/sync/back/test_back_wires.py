@@ -394,7 +394,10 @@ async def test_a_value_that_both_changed_while_the_sync_was_away_waits_for_a_per
     assert ">16<" in text
     assert await woman.value("poa") == "15"
     number = text.partition('action="/conflicts/')[2].partition('"')[0]
-    answer = await clinic.http.post(f"{page}/{number}", data={"keep": keep}, headers=staff)
+    answer = await clinic.http.post(f"{page}/{number}", data={"keep": keep, "seen": "of other texts"}, headers=staff)
+    assert (answer.status_code, "has changed since" in answer.text) == (409, True)
+    seen = text.partition('name="seen" value="')[2].partition('"')[0]
+    answer = await clinic.http.post(f"{page}/{number}", data={"keep": keep, "seen": seen}, headers=staff)
     assert answer.status_code == 303
     await clinic.until(lambda: _when(woman.value("poa"), lambda value: value == stands))
     await clinic.until(

@@ -13,6 +13,7 @@ from janani.sync.feeds import Feed
 from janani.sync.feeds.backfill import Backfill
 from janani.sync.feeds.keeping import Desk, FeedTrouble
 from janani.sync.gate import Bell
+from janani.sync.problems import NoSuchProgramme
 
 UNITS = {f"unit{n:07}": [f"p{n}x{k:05}" for k in range(n * 150)] for n in range(4)}  # 0 to 450 people: three pages
 
@@ -26,6 +27,8 @@ class Registry:
         self.gone = True
         self.version = "2.42.1"
         self.forbidden = ""
+        self.refusal = Dhis2Error(403, "E1001", "not in her search scope")
+        self.programmes = {"programme01"}
 
     async def metadata(self, kind: str, **_: Any) -> list[dict[str, str]]:
         return [{"id": unit} for unit in UNITS]
@@ -34,10 +37,14 @@ class Registry:
         return SystemInfo("fake", self.version)
 
     async def get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
+        if path.startswith("/programs/"):
+            if path.removeprefix("/programs/") not in self.programmes:
+                raise self.refusal
+            return {"id": path.removeprefix("/programs/")}
         unit, mode = ("orgUnit", "ouMode") if "2.40" in self.version else ("orgUnits", "orgUnitMode")
         assert query[mode] == "SELECTED"
         if query[unit] == self.forbidden:
-            raise Dhis2Error(403, "E1001", "not in her search scope")
+            raise self.refusal
         if len(self.asked) == self.fails_at:
             self.fails_at = -1
             raise Dhis2Error(503, "", "away", retryable=True)
@@ -119,4 +126,43 @@ async def test_a_registry_without_the_feed_that_was_chosen_says_what_to_set(
     monkeypatch.setattr(registry, "changes", none)
     with pytest.raises(FeedTrouble, match=r"set sync\.feed to auto, poll or cdc"):
         await Feed(desk, Chosen(feed="changes")).step(wait=0)
+    await pool.close()
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+async def test_a_unit_that_is_gone_stops_neither_this_backfill_nor_the_next(
+    settings: Settings, monkeypatch: Any, status: int
+) -> None:
+    monkeypatch.setattr("janani.sync.feeds.backfill._WINDOW", 10_000)
+    pool, registry, desk = await opened(settings)
+    registry.forbidden, registry.refusal = "unit0000003", Dhis2Error(status, "E1005", "no such unit", told=True)
+    feed = Feed(desk, Chosen())
+    await feed.begin_backfill()
+    assert await Backfill(desk, []).step()
+    assert list((await feed.backfill_progress())["units_refused"]) == ["unit0000003"]
+    assert not await Backfill(desk, []).step()
+    await pool.close()
+
+
+async def test_a_404_that_is_not_dhis2s_own_says_nothing_of_the_unit(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setattr("janani.sync.feeds.backfill._WINDOW", 10_000)
+    pool, registry, desk = await opened(settings)
+    registry.forbidden, registry.refusal = "unit0000003", Dhis2Error(404, "", "Not Found")
+    await Feed(desk, Chosen()).begin_backfill()
+    with pytest.raises(Dhis2Error):
+        await Backfill(desk, []).step()
+    await pool.close()
+
+
+async def test_a_programme_that_the_registry_does_not_have_is_refused_in_words(settings: Settings) -> None:
+    pool, registry, desk = await opened(settings)
+    feed = Feed(desk, Chosen())
+    registry.refusal = Dhis2Error(404, "E1005", "no such programme", told=True)
+    with pytest.raises(NoSuchProgramme, match="no programme of that UID"):
+        await feed.begin_backfill("mistyped001")
+    assert await feed.backfill_progress() == {}
+    registry.programmes.add("programme02")
+    assert await feed.begin_backfill("programme02") == 1
+    registry.refusal = Dhis2Error(503, "", "away", retryable=True)
+    assert await feed.begin_backfill("programme03") == 2
     await pool.close()

@@ -48,12 +48,14 @@ class Desk:
         self.registry, self.program = registry, "programme01"
         self.positions: dict[str, str] = {}
         self.queued: list[str] = []
+        self.backfills: list[str] = []
 
     async def position(self, feed: str) -> str:
         return self.positions.get(feed, "")
 
-    async def keep(self, people: Any, feed: str, position: str) -> None:
+    async def keep(self, people: Any, feed: str, position: str, *, backfill: str = "") -> None:
         self.queued += people
+        self.backfills += [backfill] if backfill else []
         self.positions[feed] = position
 
 
@@ -73,6 +75,22 @@ async def test_many_of_one_stamp_cross_the_edge_of_a_page(server: Server) -> Non
     desk = Desk(server)
     await feed_of(desk).poll()
     assert set(desk.queued) == {f"p{n}" for n in range(23)}
+
+
+async def test_more_of_one_stamp_than_any_page_takes_are_left_to_one_backfill(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll, "_LARGEST", 16)
+    for n in range(23):
+        server.put("trackedEntities", f"p{n}", f"p{n}", NOON)
+    server.put("trackedEntities", "later", "later", NOON + timedelta(seconds=1))
+    desk = Desk(server)
+    feed = feed_of(desk)
+    for _ in range(3):
+        await feed.poll()
+        server.now += timedelta(seconds=30)
+    assert desk.backfills == ["too many changed at one time"]
+    assert "later" in desk.queued
 
 
 async def test_one_who_changes_while_she_is_read_shifts_nobody_past_the_reader(server: Server) -> None:
@@ -132,14 +150,17 @@ async def test_every_change_is_queued_after_it_shows(rounds: list[list[Any]], re
     feed = feed_of(desk)
     await feed.poll()
     for changes in rounds:
-        expected = set()
+        before = {kind: dict(rows) for kind, rows in server.rows.items()}
         for kind, which, late, passed in changes:
             server.now += timedelta(seconds=passed)
             stamp = server.now - timedelta(seconds=late)
-            before = server.rows[kind].get(f"x{which}")
             server.put(kind, f"x{which}", f"p{which}", stamp)
-            if before != server.rows[kind][f"x{which}"]:
-                expected.add(f"p{which}")
+        expected = {
+            row["trackedEntity"]
+            for kind, rows in server.rows.items()
+            for uid, row in rows.items()
+            if before[kind].get(uid) != row
+        }
         desk.queued.clear()
         await (feed_of(desk) if restarts else feed).poll()
         missed = expected - set(desk.queued)

@@ -19,7 +19,6 @@ from janani.sync.back.sorting import OF_ENCOUNTER, Sorter, digest
 from janani.sync.mapping.back import Back
 
 _queries = postgres.queries("janani.sync.back")
-_GONE = (404, 410)
 _TIMES = 10  # that one thing can be said and taken back
 Json = dict[str, Any]
 
@@ -177,7 +176,7 @@ class Clinic:
         try:
             found = await self._.registry.tracked_entity(person)
         except Dhis2Error as error:
-            if error.status in _GONE:
+            if error.gone:
                 return None
             raise
         return None if found.get("deleted") else events.care_of(found, self._.definition.program, on)
@@ -193,7 +192,7 @@ class Clinic:
         try:
             return await self._.record.read(kind, id_)
         except FhirError as error:
-            if error.status in _GONE:
+            if error.gone:
                 return None
             raise
 

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 
 from janani.kernel import pages, postgres
 from janani.sync.back import dead
+from janani.sync.back.sorting import seen
 from janani.sync.back.worker import WriteBack
 from janani.sync.problems import NotOpen
 
@@ -36,21 +37,28 @@ async def status(back: WriteBack, now: datetime) -> dict[str, Any]:
     }
 
 
-async def decide(pool: asyncpg.Pool, number: int, keep: Side, who: str, now: datetime) -> None:
-    """Lets one side's word stand in conflict `number`, and notes who decided. Raises NotOpen."""
+async def decide(pool: asyncpg.Pool, number: int, keep: Side, saw: str, who: str, now: datetime) -> bool:
+    """Lets one side's word stand in conflict `number`, and notes who decided. Raises NotOpen.
+
+    Not, and False, when `saw` is not the digest of its texts: one has changed since the page was shown.
+    """
     async with pool.acquire() as connection, connection.transaction():
-        row = await _queries.close_conflict(connection, number=number, decided=keep, who=who, now=now)
+        row = await _queries.open_conflict(connection, number=number)
         if row is None:
             raise NotOpen
+        if saw != seen(row["registry_text"], row["record_text"]):
+            return False
+        await _queries.close_conflict(connection, number=number, decided=keep, who=who, now=now)
         await _queries.decide(
             connection,
             source=row["source"],
             name=row["name"],
             version=row["version"],
             first=row["first"],
-            verdict=f"{row['element']}={keep}",
+            verdict=f"{row['element']}={keep}:{saw}",
             now=now,
         )
+    return True
 
 
 @get("/conflicts")
@@ -58,24 +66,34 @@ async def conflicts(request: _Request) -> Response[str]:
     """Values that both sides changed, for a person to decide; and what was decided lately. For staff."""
     back = _back(request)
     request.app.state.staff(request)
-    names = back.names
+    return await _page(back)
+
+
+async def _page(back: WriteBack, *, changed: bool = False) -> Response[str]:
     return pages.page(
         _jinja,
         "conflicts.html",
-        open=[dict(one) async for one in _queries.open_conflicts(back.pool)],
+        status=409 if changed else 200,
+        changed=changed,
+        open=[
+            {**one, "seen": seen(one["registry_text"], one["record_text"])}
+            async for one in _queries.open_conflicts(back.pool)
+        ],
         decided=[dict(one) async for one in _queries.decided_conflicts(back.pool)],
-        names=names,
+        names=back.names,
     )
 
 
 @post("/conflicts/{number:int}")
-async def settle(request: _Request, number: FromPath[int]) -> Redirect:
-    """One decision: `keep` is `registry` or `record`. For staff."""
+async def settle(request: _Request, number: FromPath[int]) -> Response[Any]:
+    """One decision: `keep` is `registry` or `record`, `seen` as the page gave it. For staff."""
     back, who = _back(request), str(request.app.state.staff(request))
-    keep = str((await request.form()).get("keep", ""))
+    form = await request.form()
+    keep, saw = str(form.get("keep", "")), str(form.get("seen", ""))
     if keep != "registry" and keep != "record":
         raise NotOpen
-    await decide(back.pool, number, keep, who, back.clock())  # type: ignore[arg-type]
+    if not await decide(back.pool, number, keep, saw, who, back.clock()):  # type: ignore[arg-type]
+        return await _page(back, changed=True)
     back.bell.ring()
     return Redirect("/conflicts", status_code=303)
 

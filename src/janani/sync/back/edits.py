@@ -11,9 +11,10 @@ from janani.clients.dhis2 import Dhis2Error
 from janani.clients.fhir import FhirError
 from janani.kernel import postgres
 from janani.sync.back import event as events
-from janani.sync.back.clinic import Clinic, Wires, imported
+from janani.sync.back.clinic import Clinic, Refused, Wires, imported
 from janani.sync.back.judging import Verdict, judge
 from janani.sync.back.ours import DAY, Ours, grounds_of, texts_of
+from janani.sync.back.sorting import seen
 from janani.sync.mapping.values import condition_on
 from janani.sync.source import Source as Registry
 
@@ -28,7 +29,7 @@ Texts = dict[str, str]
 class Edit(Struct, frozen=True):
     """An edit: the resource, the name `{event}-{name}` that the registry delivered it under, its versions.
 
-    `verdict` is what people decided: `{data element}={side}`, several with blanks between.
+    `verdict` is what people decided: `{data element}={side}:{digest of what they saw}`, several with blanks between.
     """
 
     source: str
@@ -50,7 +51,7 @@ class Edits:
         try:
             event = await self._.registry.get(f"/tracker/events/{uid}", {"fields": "*"})
         except Dhis2Error as error:
-            if error.status in (404, 410):
+            if error.gone:
                 return "nothing"
             raise
         resource, current = await self._version(edit.source, edit.version), await self._version(edit.source, 0)
@@ -74,8 +75,9 @@ class Edits:
         verdicts: dict[str, Verdict] = {}
         for uid in sorted({*base, *said}):
             ours, theirs = texts.get(uid), said.get(uid)
-            if uid in decided and ours != theirs:
-                verdicts[uid] = "record" if decided[uid] == "record" else "registry"
+            side, _, saw = decided.get(uid, "").partition(":")
+            if ours != theirs and saw == seen(ours, theirs):  # else either changed since: who decided did not see that
+                verdicts[uid] = "record" if side == "record" else "registry"
                 continue
             registry_at = _instant(changed_at.get(uid), zone)  # type: ignore[arg-type]
             rule = self._.definition.rule(uid)
@@ -93,9 +95,13 @@ class Edits:
             if stands:  # before the import: its change must find that the record says so already
                 await self._ours.hold(person, key, event["event"], {uid: now.get(uid, "") for uid in verdicts})
             values = [{"dataElement": uid, "value": text} for uid, text in sorted(to_registry.items())]
-            await imported(
-                self._.registry, {name: event[name] for name in _KEPT if event.get(name)} | {"dataValues": values}
-            )
+            sent = {name: event[name] for name in _KEPT if event.get(name)} | {"dataValues": values}
+            try:
+                await imported(self._.registry, sent)
+            except (Refused, Dhis2Error):
+                if stands:  # as long as the registry says what it says, its next delivery must not write over the edit
+                    await self._ours.hold(person, key, event["event"], {uid: texts.get(uid, "") for uid in verdicts})
+                raise
             texts = now
         await self._ask(edit, event, texts, said, verdicts)
         if "ask" in verdicts.values():
@@ -207,7 +213,7 @@ class Edits:
         try:
             return await (self._.record.vread(kind, id_, version) if version else self._.record.read(kind, id_))
         except FhirError as error:
-            if error.status in (404, 410):
+            if error.gone:
                 return None
             raise
 

@@ -19,6 +19,7 @@ from janani.kernel.telemetry import log
 from janani.sync.back.ours import Ours
 from janani.sync.back.sorting import Sorter, Source, Version, instant_of, versions
 from janani.sync.gate import Bell
+from janani.sync.interruption import Interruption, lasts
 
 _queries = postgres.queries("janani.sync.back")
 _PAGE = 200
@@ -30,6 +31,7 @@ _BUSY_ROUNDS = 60
 _REMEMBERED = 50_000
 _LONGEST_SECONDS = 30.0
 _STEP = timedelta(milliseconds=1)
+DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class _Look(Struct, frozen=True):
@@ -58,7 +60,17 @@ class RecordFeed:
         self._seen: dict[tuple[str, int], None] = {}
         self._started = False
         self._look: _Look | None = None
-        self.trouble = ""
+        self._interruption = Interruption(clock)
+
+    @property
+    def trouble(self) -> str:
+        """Why the history can't be read; empty when all is well."""
+        return self._interruption.words
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether its trouble does not pass by itself, or has not for ten minutes."""
+        return self._interruption.needs_somebody
 
     async def run(self) -> None:
         """Reads on for ever; a record that is away is asked again, ever more rarely."""
@@ -67,15 +79,18 @@ class RecordFeed:
             try:
                 await self._let_out()
                 await self.step()
-                delay, self.trouble = 1.0, ""
+                delay = 1.0
+                self._interruption.over()
                 await asyncio.sleep(self._seconds)
-            except (FhirError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (FhirError, *DATABASE_AWAY) as error:
                 status = error.status if isinstance(error, FhirError) else type(error).__name__
-                if not self.trouble:
+                if self._interruption.met(_troubled(status), lasts=lasts(error)):
                     log("sync").warning("record_history_interrupted", status=status)
-                self.trouble = f"the record's history can't be read ({status})"
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_SECONDS)
+            except Exception as error:
+                self._interruption.met(_troubled(type(error).__name__), lasts=True)
+                raise
 
     async def step(self) -> int:
         """Everything new; how many sources it named. The first time, only what comes from now on."""
@@ -155,6 +170,10 @@ class RecordFeed:
             if await _queries.forward_waiting(self._pool) < _BUSY:
                 return
             await asyncio.sleep(_BUSY_SECONDS)
+
+
+def _troubled(status: int | str) -> str:
+    return f"the record's history can't be read ({status})"
 
 
 def _parameters(since: datetime) -> dict[str, str]:

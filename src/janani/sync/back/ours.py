@@ -77,9 +77,10 @@ class Ours:
     async def resend(self, person: str, key: str, now: datetime) -> None:
         """Sends the resource `key` again as the registry has it."""
         async with self._pool.acquire() as connection, connection.transaction():
+            # The queue first, as who ends a delivery does: then neither waits for the other in a circle.
+            await _queries.queue_person(connection, person=person, now=now)
             await _queries.let_go(connection, person=person, keys=[key])
             await _queries.resend(connection, person=person, key=key)
-            await _queries.queue_person(connection, person=person, now=now)
 
     async def _settled(self, spoken: Spoken, rows: Sequence[Any]) -> Delivered:
         """What was delivered, as if all that stands had been; what stands no more is let go."""
@@ -99,7 +100,8 @@ class Ours:
                 digests.pop(key, None)
         if gone:
             await _queries.let_go(self._pool, person=mapped.person, keys=gone)
-        return Delivered(before.patient if before else mapped.patient, digests, frozenset(standing))
+        patient, certain = (before.patient, before.certain) if before else (mapped.patient, True)
+        return Delivered(patient, digests, frozenset(standing), certain)
 
 
 def _unsaid(values: Values, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -6,41 +6,71 @@ insert into back_feed (name, position, read_at) values ('history', :position, :n
 on conflict (name) do update set position = excluded.position, read_at = excluded.read_at;
 
 -- name: notice!
--- Coalesces; what was set aside gets another chance when it changes.
-with gone as (delete from back_dead where source = any(:sources::text[]))
+-- Coalesces; what was set aside gets another chance when it changes. Neither that nor what still waits for a person was
+-- brought. A decision about an older version is not one about this.
+with gone as (
+  delete from back_dead where source = any(:sources::text[]) returning source, nullif(first, 0) as first
+), asked as (
+  select source, min(first) as first from conflict
+  where decided = '' and first > 0 and source = any(:sources::text[]) group by source
+)
 insert into back_queue (source, name, version, first, noticed_at, try_at)
-select s, n, v, f, :now, :now
+select s, n, v, least(f, gone.first, asked.first), :now, :now
 from unnest(:sources::text[], :names::text[], :versions::int[], :firsts::int[]) as t (s, n, v, f)
+left join gone on gone.source = s left join asked on asked.source = s
 order by s
 on conflict (source) do update set
   change = back_queue.change + 1,
   version = greatest(back_queue.version, excluded.version),
   first = least(back_queue.first, excluded.first),
+  next_first = least(back_queue.next_first, excluded.first),
+  verdict = case when excluded.version > back_queue.version then '' else back_queue.verdict end,
+  next_verdict = case when excluded.version > back_queue.version then '' else back_queue.next_verdict end,
+  refused = case when excluded.version > back_queue.version then 0 else back_queue.refused end,
+  refused_since = case when excluded.version > back_queue.version then null else back_queue.refused_since end,
   try_at = least(back_queue.try_at, excluded.try_at);
 
 -- name: decide!
--- What a person decided is done like any other change.
+-- What a person decided is done like any other change. What came since, nobody saw: it is judged anew.
 insert into back_queue (source, name, version, first, verdict, noticed_at, try_at)
 values (:source, :name, :version, :first, :verdict, :now, :now)
 on conflict (source) do update set
   change = back_queue.change + 1,
-  verdict = trim(back_queue.verdict || ' ' || excluded.verdict),
+  first = least(back_queue.first, nullif(excluded.first, 0)),
+  next_first = least(back_queue.next_first, nullif(excluded.first, 0)),
+  verdict = case when excluded.version < back_queue.version then back_queue.verdict
+    else trim(back_queue.verdict || ' ' || excluded.verdict) end,
+  next_verdict = case when excluded.version < back_queue.version then back_queue.next_verdict
+    else trim(back_queue.next_verdict || ' ' || excluded.verdict) end,
   try_at = excluded.try_at;
 
 -- name: claim^
 -- One due source; it is due again after the lease, should this process die.
-update back_queue set try_at = :until, attempts = attempts + 1
+update back_queue set try_at = :until, attempts = attempts + 1, next_first = null, next_verdict = ''
 where source = (
   select source from back_queue where try_at <= :now order by try_at, source limit 1 for update skip locked)
-returning source, name, version, first, verdict, change, attempts, noticed_at;
+returning source, name, version, first, verdict, change, attempts, refused, refused_since, noticed_at;
 
 -- name: finish!
--- Done, unless it changed meanwhile: then it is due at once.
-with done as (delete from back_queue where source = :source and change = :change)
-update back_queue set try_at = :now, attempts = 0, trouble = '' where source = :source and change <> :change;
+-- Done, unless it changed meanwhile: then it is due at once, and what was brought is what the change is judged by. The
+-- row is locked first: a change that is just being noted is waited for.
+with held as materialized (
+  select change from back_queue where source = :source for update
+), done as (
+  delete from back_queue using held where source = :source and held.change = :change
+)
+update back_queue set try_at = :now, attempts = 0, refused = 0, refused_since = null, trouble = '',
+  verdict = case when :brought then next_verdict else verdict end,
+  first = case when :brought then least(
+    coalesce(next_first, version + 1),
+    (select min(c.first) from conflict c where c.source = :source and c.decided = '' and c.first > 0)
+  ) else first end
+from held where source = :source and held.change <> :change;
 
 -- name: release!
-update back_queue set try_at = :try_at, trouble = :trouble where source = :source;
+update back_queue set try_at = :try_at, trouble = :trouble, refused = refused + :refused,
+  refused_since = case when :refused > 0 then coalesce(refused_since, :now) else refused_since end
+where source = :source;
 
 -- name: set_aside!
 insert into back_dead (source, reason, attempts, since, name, version, first)
@@ -55,7 +85,8 @@ with gone as (
 )
 insert into back_queue (source, name, version, first, noticed_at, try_at)
 select source, name, version, first, :now, :now from gone
-on conflict (source) do update set change = back_queue.change + 1, try_at = excluded.try_at
+on conflict (source) do update set change = back_queue.change + 1, try_at = excluded.try_at,
+  first = least(back_queue.first, nullif(excluded.first, 0))
 returning source;
 
 -- name: drop_dead
@@ -123,7 +154,8 @@ insert into queue (target, person, noticed_at, try_at) values ('record', :person
 on conflict (target, person) do update set change = queue.change + 1, try_at = least(queue.try_at, excluded.try_at);
 
 -- name: forward_waiting$
-select count(*) from (select 1 from queue limit 200) as waiting;
+-- To the record alone: that another target is away says nothing of it.
+select count(*) from (select 1 from queue where target = 'record' limit 200) as waiting;
 
 -- name: ask!
 insert into conflict (source, name, version, first, person, event, element, registry_text, record_text, noticed_at)
@@ -140,11 +172,14 @@ from conflict where decided = '' order by number limit 200;
 select number, person, event, element, decided, decided_by, decided_at
 from conflict where decided <> '' order by decided_at desc limit 50;
 
--- name: close_conflict^
+-- name: open_conflict^
+select source, name, version, first, element, registry_text, record_text from conflict
+where number = :number and decided = '' for update;
+
+-- name: close_conflict!
 -- The texts go with the decision: they are in both servers' histories.
 update conflict set decided = :decided, decided_by = :who, decided_at = :now, registry_text = null, record_text = null
-where number = :number and decided = ''
-returning source, name, version, first, element;
+where number = :number;
 
 -- name: close_conflicts_of!
 -- Both sides agree again.

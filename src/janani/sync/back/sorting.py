@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from janani.kernel.ids import is_uid
@@ -156,3 +157,8 @@ def digest(event: str, element: str, text: str) -> str:
     """A short digest of a text, so that what was said need not be kept; the same for 24.0 and 24."""
     found = hashlib.blake2b(f"{event}/{element}/{plain(text)}".encode(), digest_size=9).digest()
     return base64.urlsafe_b64encode(found).decode()
+
+
+def seen(registry: str | None, record: str | None) -> str:
+    """What a person sees who decides between two texts, as a short digest; None stands for "says nothing"."""
+    return digest("", "", msgspec.json.encode([registry, record]).decode())

@@ -16,8 +16,9 @@ from janani.kernel.clock import Clock
 from janani.kernel.telemetry import log
 from janani.sync.back.clinic import Clinic, Refused
 from janani.sync.back.edits import Edit, Edits
-from janani.sync.back.feed import RecordFeed
+from janani.sync.back.feed import DATABASE_AWAY, RecordFeed
 from janani.sync.gate import Bell
+from janani.sync.loops import running
 from janani.sync.metrics import REGISTRY, Metrics
 
 _queries = postgres.queries("janani.sync.back")
@@ -25,11 +26,17 @@ _LEASE = timedelta(seconds=60)
 _WORK_SECONDS = 45
 _IDLE_SECONDS = 5.0
 _LONGEST_SECONDS = 300.0
-_PASSING = {0, 401, 403, 408, 409, 412, 425, 429, 500, 502, 503, 504}
+_PATIENCE = timedelta(minutes=10)  # with a server that says no to everybody, until somebody is set aside
+_AWAY = {0, 401, 408, 425, 429, 502, 503, 504}
+_NOT_THERE = {404, 405, 410}  # of a proxy that misses its server
+_MAY_PASS = {403, 409, 412, 500}
 
 
 class WriteBack:
-    """The way back: its feed and its worker. `names` is {UID: code} of data elements, for people."""
+    """The way back: its feed and its worker.
+
+    `names` is {UID: code} of data elements, for people; `attempts` the tries of what is refused before it is set aside.
+    """
 
     names: Mapping[str, str]
 
@@ -43,22 +50,17 @@ class WriteBack:
         clock: Clock,
         names: Mapping[str, str],
         counted: Metrics,
+        attempts: int,
     ) -> None:
-        self.names, self._counted = names, counted
+        self.names, self._counted, self._attempts = names, counted, attempts
         self.feed, self._clinic, self._edits = feed, clinic, edits
         self.pool, self.bell, self.clock = pool, bell, clock
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Works in the background while the block runs."""
-        tasks = {asyncio.create_task(self.feed.run()), asyncio.create_task(self._work())}
-        try:
+        async with running([self.feed.run, self._work]):
             yield
-        finally:
-            while tasks:
-                for task in tasks:
-                    task.cancel()
-                _, tasks = await asyncio.wait(tasks, timeout=1)
 
     async def _work(self) -> None:
         while True:
@@ -66,7 +68,7 @@ class WriteBack:
             try:
                 if await self.bring_next():
                     continue
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DATABASE_AWAY as error:
                 log("sync").warning("database_away", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_IDLE_SECONDS):
@@ -86,15 +88,12 @@ class WriteBack:
             await self._set_aside(claim, refused.reason)
             return True
         except (Dhis2Error, FhirError) as error:
-            if error.status in _PASSING:
-                await self._later(claim, str(error.status))
-            else:
-                await self._set_aside(claim, f"answered {error.status}")
+            await self._refused(claim, error)
             return True
         except TimeoutError:
             await self._later(claim, "timeout")
             return True
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except DATABASE_AWAY:
             raise
         except Exception as error:
             log("sync").error("not_brought_back", source=claim["source"], error=type(error).__name__)
@@ -113,15 +112,35 @@ class WriteBack:
             Edit(claim["source"], claim["name"], claim["version"], claim["first"], claim["verdict"])
         )
 
-    async def _finish(self, claim: Any) -> None:
-        await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=self.clock())
-        await _queries.revive(self.pool, source=claim["source"])
+    async def _refused(self, claim: Any, error: Dhis2Error | FhirError) -> None:
+        """Later when the server is away, or for as long as this may pass; else it is set aside."""
+        status = error.status
+        if status in _AWAY or (status in _NOT_THERE and not error.told):
+            return await self._later(claim, str(status))
+        if status not in _MAY_PASS:
+            return await self._set_aside(claim, f"answered {status}")
+        times, since = claim["refused"] + 1, claim["refused_since"]
+        if times < self._attempts or since is None or self.clock() - since < _PATIENCE:
+            return await self._later(claim, str(status), refused=True)
+        return await self._set_aside(claim, f"answered {status} at every one of {times} tries")
 
-    async def _later(self, claim: Any, trouble: str) -> None:
+    async def _finish(self, claim: Any) -> None:
+        source, change = claim["source"], claim["change"]
+        await _queries.finish(self.pool, source=source, change=change, now=self.clock(), brought=True)
+        await _queries.revive(self.pool, source=source)
+
+    async def _later(self, claim: Any, trouble: str, *, refused: bool = False) -> None:
         self._counted.carried(REGISTRY, "back", "released")
         wait = min(0.5 * 2 ** min(claim["attempts"], 20), _LONGEST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
-        try_at = self.clock() + timedelta(seconds=wait)
-        await _queries.release(self.pool, source=claim["source"], try_at=try_at, trouble=trouble)
+        now = self.clock()
+        await _queries.release(
+            self.pool,
+            source=claim["source"],
+            try_at=now + timedelta(seconds=wait),
+            trouble=trouble,
+            refused=int(refused),
+            now=now,
+        )
 
     async def _set_aside(self, claim: Any, reason: str) -> None:
         log("sync").warning("set_aside_back", source=claim["source"], reason=reason)
@@ -137,4 +156,4 @@ class WriteBack:
             first=claim["first"],
             now=now,
         )
-        await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=now)
+        await _queries.finish(self.pool, source=claim["source"], change=claim["change"], now=now, brought=False)

@@ -7,17 +7,20 @@ transaction that moves the position.
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 
 from janani.clients.dhis2 import Dhis2Error
 from janani.kernel.telemetry import log
 from janani.settings import Sync
-from janani.sync.feeds.backfill import Backfill
+from janani.sync.feeds.backfill import Backfill, refuses
 from janani.sync.feeds.cdc import CdcFeed, CdcSource
 from janani.sync.feeds.changes import ChangeFeed
 from janani.sync.feeds.keeping import SQL, Desk, FeedTrouble
 from janani.sync.feeds.poll import PollFeed
+from janani.sync.interruption import Interruption, lasts
+from janani.sync.problems import NoSuchProgramme
 
 _WAIT_SECONDS = 20
 _RETRY_SECONDS = (0.2, 2.0)
@@ -29,7 +32,7 @@ class Feed:
     def __init__(self, desk: Desk, chosen: Sync, cdc_dsn: str = "") -> None:
         self._desk, self._chosen = desk, chosen
         self.kind = "changes" if chosen.feed == "auto" else chosen.feed
-        self.trouble = ""
+        self._interruption = Interruption(desk.clock)
         self._changes = ChangeFeed(desk)
         self._poll = PollFeed(
             desk, seconds=chosen.poll_seconds, overlap_seconds=chosen.poll_overlap_seconds, units=chosen.org_units
@@ -53,7 +56,8 @@ class Feed:
         while True:
             try:
                 await self.step()
-                delay, self.trouble = _RETRY_SECONDS[0], self._cdc.word
+                delay = _RETRY_SECONDS[0]
+                self._interruption.over(self._cdc.word)
             except (Dhis2Error, FeedTrouble, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._note(error)
                 await asyncio.sleep(delay)
@@ -72,10 +76,21 @@ class Feed:
         except Dhis2Error as error:
             if error.status != 404:
                 raise
+            await self._desk.registry.system_info()  # a proxy that misses its server says 404 as well
             if self._chosen.feed != "auto":
                 raise FeedTrouble("the registry has no change feed: set sync.feed to auto, poll or cdc") from error
             log("sync").info("no_change_feed", feed="poll")
             self.kind = "poll"
+
+    @property
+    def trouble(self) -> str:
+        """Why the feed can't be read, or what somebody must know of it; empty when all is well."""
+        return self._interruption.words
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether its trouble does not pass by itself, or has not for ten minutes."""
+        return self._interruption.needs_somebody
 
     @property
     def lag_megabytes(self) -> float:
@@ -83,12 +98,24 @@ class Feed:
         return self._cdc.lag_megabytes
 
     async def begin_backfill(self, program: str = "") -> int:
-        """Asks for everybody of `program` (a UID; empty: the sync's own); the number of the backfill."""
+        """Asks for everybody of `program` (a UID; empty: the sync's own); the number of the backfill.
+
+        Raises NoSuchProgramme when the registry says so. One that is away is believed: its units will say so.
+        """
+        if program and program != self._desk.program:
+            await self._check(program)
         now = self._desk.clock()
         number: int = await SQL.begin_backfill(
             self._desk.pool, program=program or self._desk.program, reason="asked for", now=now
         )
         return number
+
+    async def _check(self, program: str) -> None:
+        try:
+            await self._desk.registry.get(f"/programs/{quote(program, safe='')}", {"fields": "id"})
+        except Dhis2Error as error:
+            if refuses(error):
+                raise NoSuchProgramme from error
 
     async def backfill_progress(self) -> dict[str, Any]:
         """How far the latest backfill is; empty when there was none."""
@@ -97,10 +124,10 @@ class Feed:
 
     def _note(self, error: Exception) -> None:
         status = error.status if isinstance(error, Dhis2Error) else type(error).__name__
-        trouble = str(error) if isinstance(error, FeedTrouble) else f"the feed can't be read ({status})"
-        if self.trouble != trouble:
-            log("sync").warning("feed_interrupted", status=status, reason=trouble)
-        self.trouble = trouble
+        told = isinstance(error, FeedTrouble)
+        words = str(error) if told else f"the feed can't be read ({status})"
+        if self._interruption.met(words, lasts=told or lasts(error)):
+            log("sync").warning("feed_interrupted", status=status, reason=words)
 
 
 def _cdc_source(chosen: Sync, dsn: str) -> CdcSource:

@@ -4,12 +4,12 @@ import asyncio
 
 import asyncpg
 
-from janani.clients.dhis2 import Dhis2Error
+from janani.clients.dhis2 import Dhis2Error, minor
 from janani.kernel.telemetry import log
 from janani.sync.feeds.keeping import SQL, Desk
-from janani.sync.feeds.poll import minor
 
 _READERS, _PAGE = 3, 200
+_NO = (400, 403, 404, 409)
 _WINDOW = 200  # people of a backfill in the queue: a live change waits for these at most
 _AWAY_SECONDS, _IDLE_SECONDS, _FULL_SECONDS = 5.0, 5.0, 0.1
 
@@ -73,10 +73,10 @@ class Backfill:
         try:
             answer = await self._desk.registry.get("/tracker/trackedEntities", query)
         except Dhis2Error as error:
-            if error.status != 403:
+            if error.status != 403 and not refuses(error):
                 raise
-            answer, refused = {}, True  # a unit outside the search scope of our user
-            log("sync").warning("backfill_unit_refused", unit=unit, number=number)
+            answer, refused = {}, True  # a unit outside the search scope of our user, or deleted since it was planned
+            log("sync").warning("backfill_unit_refused", unit=unit, number=number, status=error.status)
         rows = answer.get("trackedEntities") or answer.get("instances") or []
         people = list(dict.fromkeys(row["trackedEntity"] for row in rows))
         more = len(rows) == _PAGE
@@ -101,3 +101,8 @@ class Backfill:
     async def _room(self) -> None:
         while await SQL.waiting(self._desk.pool) >= _WINDOW:  # noqa: ASYNC110 (the queue is in the database)
             await asyncio.sleep(_FULL_SECONDS)
+
+
+def refuses(error: Dhis2Error) -> bool:
+    """Whether DHIS2 itself says no to what is asked, and would again: another try does not help."""
+    return error.told and error.status in _NO

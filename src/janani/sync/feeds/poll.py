@@ -1,8 +1,9 @@
 """Polling any DHIS2 from 2.40 on by `updatedAfter`: people, enrolments and events, deleted ones too.
 
 Pages are not numbered but continue at the stamp of the last row, less a millisecond: a row that is updated meanwhile
-moves to the end, and shifts nothing past the reader. When one stamp fills a page, the page grows. Each poll looks back
-over an overlap, for transactions that show late. All times are the server's own words; our clock plays no part.
+moves to the end, and shifts nothing past the reader. When one stamp fills a page, the page grows; when it fills the
+largest, there is a backfill. Each poll looks back over an overlap, for transactions that show late. All times are the
+server's own words; our clock plays no part.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from janani.clients.dhis2 import minor
+from janani.kernel.telemetry import log
 from janani.sync.feeds.keeping import Desk
 
-_PAGE, _LARGEST = 500, 64_000
+_PAGE, _LARGEST = 500, 32_000  # DHIS2 gives 50,000 people at most (KeyTrackedEntityMaxLimit)
 _TICK = timedelta(milliseconds=1)
 _SETTLED = timedelta(seconds=2)
 """A row this much older than the server's time does not change again under the same stamp."""
@@ -36,6 +39,7 @@ class PollFeed:
         self._desk, self._seconds = desk, seconds
         self._overlap, self._units = timedelta(seconds=overlap_seconds), units or [""]
         self._seen: dict[str, dict[str, str]] = {}
+        self._beyond: dict[str, str] = {}  # where a crowd of one stamp ends that a backfill reads
         self._old_names = False
 
     async def step(self, wait: int) -> None:
@@ -66,15 +70,22 @@ class PollFeed:
             found |= {uid: stamp for uid, stamp in stamps.items() if _settled(stamp, now)}
             latest = max([latest, *stamps.values()])
             following = _text(datetime.fromisoformat(latest) - _TICK) if latest else ""
-            if len(rows) < size or size >= _LARGEST:
+            if len(rows) < size:
                 break
-            if following <= position:
+            if following <= position and size < _LARGEST:
                 size *= 2
                 continue
-            await self._desk.keep(fresh, name, following)
+            crowd = ""
+            if following <= position:  # no page goes beyond them: everybody is read once instead
+                log("sync").error("too_many_at_one_time", kind=kind.collection, rows=len(rows))
+                crowd = "too many changed at one time"
+                following = self._beyond[name] = _text(datetime.fromisoformat(latest) + _TICK)
+            await self._desk.keep(fresh, name, following, backfill=crowd)
             position, size = following, _PAGE
         final = (now if now else _time(latest)) or None
-        await self._desk.keep(fresh, name, _text(final - self._overlap) if final else "")
+        back, beyond = _text(final - self._overlap) if final else "", self._beyond.get(name, "")
+        # Not into the same crowd again, unless the server's clock was put back.
+        await self._desk.keep(fresh, name, max(back, beyond) if final and beyond <= _text(final + _SETTLED) else back)
         self._seen[name] = found
 
     async def _page(self, kind: Kind, unit: str, after: str, size: int) -> list[dict[str, Any]]:
@@ -90,13 +101,6 @@ class PollFeed:
 
     def _unit_name(self, kind: Kind) -> str:
         return "orgUnit" if self._old_names or kind.collection == "events" else "orgUnits"
-
-
-def minor(version: str) -> int:
-    """The minor version: 41 of "2.41.3", or of "41.3"; 0 when it is none."""
-    parts = version.split("-")[0].split(".")
-    number = parts[1] if parts[0] == "2" and len(parts) > 1 else parts[0]
-    return int(number) if number.isdigit() else 0
 
 
 def _settled(stamp: str, now: datetime | None) -> bool:

@@ -19,7 +19,7 @@ class PersonBack:
 
     def __init__(self, programme: Programme, table: Table, catalogue: Catalogue) -> None:
         self._table, self._catalogue = table, catalogue
-        self._number = catalogue.attributes[table.episode.registration_number]
+        self._number = catalogue.attributes.get(table.episode.registration_number)
         self._parts: list[tuple[Field, Part]] = [
             (catalogue.attributes[code], part) for code, part in self._patient_parts(programme) if code
         ]
@@ -27,11 +27,7 @@ class PersonBack:
 
     def read(self, resource: Json, refuse: Refuse) -> Iterator[tuple[str, str]]:
         """(attribute UID, text) of everything the resource says."""
-        if resource["resourceType"] == "EpisodeOfCare":
-            system = self._table.identifiers["registration_number"]
-            parts: list[tuple[Field, Part]] = [(self._number, lambda one: _identifier(one, system))]
-        else:
-            parts = self._parts
+        parts = [*self._episode_parts()] if resource["resourceType"] == "EpisodeOfCare" else self._parts
         for field, part in parts:
             try:
                 text = part(resource)
@@ -39,6 +35,10 @@ class PersonBack:
                     yield field.uid, reading.fit(field, text_of(text))
             except Unfit as unfit:
                 refuse(field.code, str(unfit))
+
+    def _episode_parts(self) -> Iterator[tuple[Field, Part]]:
+        if self._number:
+            yield self._number, partial(_identifier, system=self._table.identifiers["registration_number"])
 
     def _patient_parts(self, programme: Programme) -> Iterator[tuple[str, Part]]:
         template = self._table.patient
@@ -57,10 +57,11 @@ class PersonBack:
     def _lost(self) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         template = self._table.patient
         reason = "put in order by its parts: comes back on one line, the postal code last"
-        yield "patient: address", template.address, reason, ()
-        field = self._catalogue.attributes[template.gender.attribute]
-        unmapped = tuple(sorted(set(field.options) - set(template.gender.values)))
-        if unmapped:
+        if template.address:
+            yield "patient: address", template.address, reason, ()
+        field = self._catalogue.attributes.get(template.gender.attribute)
+        unmapped = tuple(sorted(set(field.options) - set(template.gender.values))) if field else ()
+        if field and unmapped:
             yield "patient: gender", field.code, f"all become {template.gender.otherwise!r}", unmapped
         if template.deceased:
             yield "patient: deceased", "", f"{template.deceased} is read by its own row, not from the Patient", ()

@@ -37,6 +37,8 @@ class VisitBack:
 
     def _examiner(self, encounter: Json) -> Found:
         examiner = self._table.encounter.examiner
+        if examiner is None:
+            return
         field, system = self._catalogue.elements[examiner.element], self._table.systems[examiner.system]
         for participant in encounter.get("participant") or ():
             for concept in participant.get("type") or ():

@@ -1,4 +1,4 @@
-"""The mapping table read, and checked against the programme's metadata before anything starts."""
+"""The mapping table read, and checked against the programme's metadata and code lists before anything starts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,12 @@ import msgspec
 from janani.programmes import Programme, fault, nearest, read_yaml
 from janani.sync.mapping.coverage import uses
 from janani.sync.mapping.fitting import type_faults
+from janani.sync.mapping.listed import code_faults
 from janani.sync.mapping.table import FILE, Catalogue, Table, read_catalogue
 
 Fault = tuple[str, str]
 _PROGRAMME = "programme.yaml"
-_IDENTIFIERS = {
-    *("tracked_entity", "enrollment", "event", "value", "organisation_unit", "registration_number", "hin", "bundle")
-}
+_IDENTIFIERS = {*("tracked_entity", "enrollment", "event", "value", "organisation_unit", "hin", "bundle")}
 _RECORD_SYSTEMS = {"system_id", "practitioner"}
 
 
@@ -35,7 +34,7 @@ def read(programme: Programme) -> tuple[Table, Catalogue]:
 def inspect(programme: Programme) -> tuple[Table, Catalogue, Iterator[tuple[str, str, str]]]:
     """The table, the metadata and (file, place in it, what is wrong) of everything that does not fit.
 
-    Raises ProgrammeFault when a file can't be read at all.
+    Raises ProgrammeFault when a file can't be read at all, on the way through them too.
     """
     if programme.mapper != "table":
         text = f"this needs rows, which only the table has; the mapper is {programme.mapper!r}, not 'table'"
@@ -67,6 +66,7 @@ def _role_faults(programme: Programme, catalogue: Catalogue) -> Iterator[Fault]:
     elements = {field.uid for field in catalogue.elements.values()}
     named = {f"elements.{role}": uid for role, uid in roles.elements.items()}
     named |= {f"risks[{number}].element": risk.element for number, risk in enumerate(roles.risks)}
+    named |= {f"plausible[{number}].element": one.element for number, one in enumerate(roles.plausible)}
     for key, uid in named.items():
         if uid not in elements:
             yield f"$.registry.{key}", _lacks("data element with a code", uid, elements)
@@ -101,6 +101,7 @@ def _faults(table: Table, catalogue: Catalogue, programme: Programme) -> Iterato
         except re.error as error:
             yield f"$.patient.identifiers[{number}].form", f"{row.form!r} is no regular expression: {error}"
     yield from _stage_faults(table, programme.registry.stages)
+    yield from code_faults(programme.profiles, codes_of(table))
 
 
 def _plain_faults(table: Table) -> Iterator[Fault]:
@@ -108,15 +109,22 @@ def _plain_faults(table: Table) -> Iterator[Fault]:
         yield "$.zone", f"there is no time zone {table.zone!r}" + _meant(table.zone, available_timezones())
     if "ucum" not in table.systems:
         yield "$.systems", "the system `ucum` is missing: units are its codes"
-    for name in sorted(_IDENTIFIERS - set(table.identifiers)):
+    number = {"registration_number"} if table.episode.registration_number else set()
+    for name in sorted((_IDENTIFIERS | number) - set(table.identifiers)):
         yield "$.identifiers", f"the system {name!r} is missing"
     try:
         time.fromisoformat(table.appointment.opens)
     except ValueError:
         yield "$.appointment.opens", f"{table.appointment.opens!r} is no time of day; expected one like 08:00"
-    if table.encounter.examiner.system not in table.systems:
-        said = f"no system {table.encounter.examiner.system!r} under `systems`"
-        yield "$.encounter.examiner.system", said + _meant(table.encounter.examiner.system, table.systems)
+    for state in sorted(set(table.encounter.clinical) - set(table.encounter.statuses)):
+        said = f"an event in the state {state!r} has no Encounter: name it under `statuses`"
+        yield "$.encounter.clinical", said + _meant(state, table.encounter.statuses)
+    examiner = table.encounter.examiner
+    if examiner and examiner.system not in table.systems:
+        said = f"no system {examiner.system!r} under `systems`"
+        yield "$.encounter.examiner.system", said + _meant(examiner.system, table.systems)
+    if not table.patient.identifiers:
+        yield "$.patient.identifiers", "at least one is needed: the first that a person has is the key of her Patient"
 
 
 def _stage_faults(table: Table, stages: Mapping[str, str]) -> Iterator[Fault]:

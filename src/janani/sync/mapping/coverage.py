@@ -31,7 +31,8 @@ class Coverage(Struct, frozen=True):
 def uses(table: Table) -> Iterator[Use]:
     """Every mention of a data element or attribute, in the table's order."""
     yield from _person_uses(table)
-    yield Use("$.encounter.examiner.element", table.encounter.examiner.element)
+    if table.encounter.examiner:
+        yield Use("$.encounter.examiner.element", table.encounter.examiner.element)
     for number, request in enumerate(table.referrals):
         place = f"$.referrals[{number}]"
         named = {"when": request.when, "reason": request.reason, "clinic": request.clinic}

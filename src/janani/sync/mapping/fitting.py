@@ -69,7 +69,9 @@ def _choices(table: Table, catalogue: Catalogue) -> Iterator[Fault]:
         if choice:
             yield from _options(f"{place}.priority.values", choice.values, elements.get(choice.element))
         yield from _options(f"{place}.clinic_units", one.clinic_units, elements.get(one.clinic))
-    if (field := catalogue.elements.get(table.encounter.examiner.element)) and not field.options:
+    examiner = table.encounter.examiner
+    field = catalogue.elements.get(examiner.element) if examiner else None
+    if field and not field.options:
         yield "$.encounter.examiner.element", f"{field.code} has no option set"
 
 

@@ -52,7 +52,8 @@ class Mapper:
         self.source = source(programme, table, catalogue)
         self.made = load(self.source)
         self.places = Places(programme, table)
-        self.registration_number = catalogue.attributes[table.episode.registration_number].uid
+        number = catalogue.attributes.get(table.episode.registration_number)
+        self.registration_number = number.uid if number else ""
         self.clinical = frozenset(table.encounter.clinical)
         dead = catalogue.elements.get(table.patient.deceased)
         self.deceased = dead.uid if dead else ""
@@ -265,7 +266,7 @@ class _Mapping:
                 continue
             to = self.known.unit_of_code.get(units.get(visit.values.get(clinic, ""), ""))
             later = answered_by and any(
-                one.programStage == answered_by and _when(one) >= _when(event) for one in events
+                one.programStage == answered_by and self._counts(one) and _when(one) >= _when(event) for one in events
             )
             receiver, keep = self._unit(to)[0] if to else "", self._keeper(visit.uid)
             keep("ServiceRequest", "referral", make(visit, '"completed"' if later else '"active"', receiver))
@@ -273,6 +274,10 @@ class _Mapping:
                 request = reference_to(self.names.full_url("ServiceRequest", f"{visit.uid}-referral"))
                 state, device = '"completed"' if later else '"requested"', self.known.device_reference
                 keep("Task", "referral", follow(visit, state, request, receiver, place, device))
+
+    def _counts(self, event: Event) -> bool:
+        """Whether the event's values are carried: a referral that is planned, skipped or being typed is none yet."""
+        return bool(event.event) and event.status in self.mapper.clinical
 
     def _of_event(self, event: Event, uid: str, url: str, owner: str) -> Visit:
         when = event.occurredAt or event.completedAt or event.createdAt

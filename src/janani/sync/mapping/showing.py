@@ -19,7 +19,8 @@ class Line(Struct, frozen=True):
 def lines(table: Table) -> Iterator[Line]:
     """Every row, the person first, in the table's order."""
     yield from _person(table)
-    yield Line(table.encounter.examiner.element, "Encounter.participant", "", "option")
+    if table.encounter.examiner:
+        yield Line(table.encounter.examiner.element, "Encounter.participant", "", "option")
     for request in table.referrals:
         named = [request.when, request.priority.element if request.priority else "", request.reason]
         named += [*request.reason_texts, request.clinic]

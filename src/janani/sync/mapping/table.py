@@ -108,7 +108,7 @@ class EncounterTemplate(Strict, frozen=True):
     reason: str
     reason_text: str
     types: dict[str, str]
-    examiner: Examiner
+    examiner: Examiner | None = None
 
 
 class EpisodeTemplate(Strict, frozen=True):
@@ -116,7 +116,7 @@ class EpisodeTemplate(Strict, frozen=True):
 
     statuses: dict[str, str]
     type: str
-    registration_number: str
+    registration_number: str = ""
 
 
 class AppointmentTemplate(Strict, frozen=True):

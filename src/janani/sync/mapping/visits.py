@@ -9,7 +9,7 @@ from typing import Any
 
 from janani.sync.mapping import values
 from janani.sync.mapping.model import profiled
-from janani.sync.mapping.table import Catalogue, ReferralTemplate, Table
+from janani.sync.mapping.table import Catalogue, Examiner, ReferralTemplate, Table
 from janani.sync.mapping.template import Hole, Splice, constant, expression
 from janani.sync.mapping.values import Json, coding, concept
 
@@ -48,25 +48,27 @@ class _Visits:
         return concept(written, self._table.systems, text)
 
     def types(self) -> str:
-        """TYPES: {stage UID: text of an encounter's types}; EXAMINERS: {option: text of a participant's type}."""
+        """TYPES: {stage UID: text of an encounter's types}."""
         template = self._table.encounter
         found = {self._stages[role]: self._concept(one) for role, one in template.types.items() if role in self._stages}
         lines = "".join(f"    {uid!r}: {constant([one])},\n" for uid, one in found.items())
-        system, options = (
-            self._table.systems[template.examiner.system],
-            self._elements[template.examiner.element].options,
-        )
+        return f"TYPES = {{\n{lines}}}\n" + (self._examiners(template.examiner) if template.examiner else "")
+
+    def _examiners(self, examiner: Examiner) -> str:
+        """EXAMINERS: {option: text of a participant's type}."""
+        system = self._table.systems[examiner.system]
         kinds = {
             code: {"type": [{"coding": [{"system": system, "code": code, "display": name}], "text": name}]}
-            for code, name in options.items()
+            for code, name in self._elements[examiner.element].options.items()
         }
-        examiners = "".join(f"    {code!r}: {values.json_text(one)[1:-1] + ','!r},\n" for code, one in kinds.items())
-        return f"TYPES = {{\n{lines}}}\nEXAMINERS = {{\n{examiners}}}\n"
+        lines = "".join(f"    {code!r}: {values.json_text(one)[1:-1] + ','!r},\n" for code, one in kinds.items())
+        return f"EXAMINERS = {{\n{lines}}}\n"
 
     def episode(self) -> str:
         """The EpisodeOfCare of an enrolment; a registration number names this pregnancy, not her."""
         template = self._table.episode
-        number = {"system": self._table.identifiers["registration_number"], "value": Hole("quoted(number)")}
+        number = {"system": self._table.identifiers.get("registration_number"), "value": Hole("quoted(number)")}
+        own = f"    if number:\n        own += ',' + {expression(number, ' ' * 12)}\n"
         resource = {
             "resourceType": "EpisodeOfCare",
             "status": Hole("EPISODE_STATUSES.get(status, ACTIVE)"),
@@ -80,14 +82,15 @@ class _Visits:
         return (
             f"ACTIVE = {constant('active')}\nEPISODE_STATUSES = {statuses!r}\n\n\n"
             "def episode(status, patient, organization, number, period, own):\n"
-            "    if number:\n"
-            f"        own += ',' + {expression(number, ' ' * 12)}\n"
+            f"{own if template.registration_number else ''}"
             f"    return {expression(resource)}\n"
         )
 
     def encounter(self) -> str:
         """The Encounter of an event that took place. A visit kept as a day ends on that day."""
-        template = self._table.encounter
+        template, examiner = self._table.encounter, self._table.encounter.examiner
+        participant: Json = {"type": Splice("examiner", lead=True)} if examiner else {}
+        chosen = f"EXAMINERS.get(e.values.get({self._elements[examiner.element].uid!r}), '')" if examiner else ""
         resource = {
             **profiled(template.profile, self._table),
             "resourceType": "Encounter",
@@ -96,20 +99,19 @@ class _Visits:
             "type": Splice("kind"),
             "subject": Hole("e.subject"),
             "episodeOfCare": [Hole("episode")],
-            "participant": [{"type": Splice("examiner", lead=True), "individual": Hole("who")}],
+            "participant": [participant | {"individual": Hole("who")}],
             "period": {"start": Hole("e.effective"), "end": Splice("end")},
             "reasonCode": [self._concept(template.reason, template.reason_text)],
             "location": [{"location": Hole("location")}],
             "serviceProvider": Hole("organization"),
         }
-        uid = self._elements[template.examiner.element].uid
         unknown = constant({"display": "Not recorded"})
         return (
             "def encounter(e, status, episode, organization, location):\n"
             "    kind = TYPES.get(e.stage, '')\n"
             "    kind = f',\"type\":{kind}' if kind else ''\n"
-            f"    examiner = EXAMINERS.get(e.values.get({uid!r}), '')\n"
-            f"    who = e.recorder or {unknown}\n"
+            + (f"    examiner = {chosen}\n" if chosen else "")
+            + f"    who = e.recorder or {unknown}\n"
             "    end = f',\"end\":{e.effective}' if status == '\"finished\"' and len(e.effective) == 12 else ''\n"
             f"    return {expression(resource)}\n"
         )
