@@ -26,6 +26,11 @@ async function keepNow() {
       place.className = 'j-unkept'
       return
     }
+    if (answer.status === 409) {
+      place.textContent = texts.textSent
+      place.className = 'j-unkept'
+      return
+    }
     if (!answer.ok) throw new Error(String(answer.status))
     const { verified } = await answer.json()
     for (const mark of document.querySelectorAll('[data-mark]')) mark.hidden = !verified.includes(mark.dataset.mark)

@@ -59,7 +59,9 @@ async def test_the_story_from_the_midwifes_door_to_the_mothers_phone(
 
 async def record_visit(page: Page) -> None:
     await page.get_by_role("button", name="Record a visit").click()
-    await expect(page.get_by_label("Weeks (POA)")).to_have_value("20")
+    await expect(
+        page.get_by_text("Leave it empty to have it worked out for the day of the visit. Today: 20.")
+    ).to_be_visible()
     await page.get_by_label("Systolic blood pressure (mmHg)").fill("118")
     await page.get_by_label("Diastolic blood pressure (mmHg)").fill("74")
     await page.get_by_label("Weight (kg)").fill("56.0")

@@ -47,6 +47,17 @@ class World:
             answer = await admin.post(url, json={"events": [kept | changes]})
             assert answer.status_code == 200, answer.text
 
+    async def write_attribute(self, woman: dict[str, Any], attribute: str, value: str) -> None:
+        """Somebody else writes this attribute of a woman and of her enrolment."""
+        rows = {"attributes": [{"attribute": attribute, "value": value}]}
+        person = {key: woman[key] for key in ("trackedEntity", "trackedEntityType", "orgUnit")} | rows
+        kept = ("enrollment", "program", "orgUnit", "status", "enrolledAt", "occurredAt")
+        person["enrollments"] = [{key: one[key] for key in kept} | rows for one in woman["enrollments"]]
+        async with httpx.AsyncClient(auth=("admin", "district")) as admin:
+            url = f"{self.system.url('registry')}/api/tracker?async=false"
+            answer = await admin.post(url, json={"trackedEntities": [person]})
+            assert answer.status_code == 200, answer.text
+
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from janani.esignet.card import card_text
@@ -52,6 +53,91 @@ async def test_a_card_registers_her_as_verified_offline(world: World) -> None:
     assert said[world.roles["identity_verified_at"]]
     assert world.roles["full_name"] in said[world.roles["identity_verified_fields"]]
     assert world.roles["subject"] not in said
+
+
+async def test_a_detail_of_her_card_that_is_changed_later_loses_its_mark(world: World) -> None:
+    after = await register(world, await read(world, card(world, fullName="Changed Card")))
+    form = await world.browser.press(after, "Change her details")
+    assert "A verified detail that you change loses its mark." in form.text
+    name, phone = world.roles["full_name"], world.roles["phone"]
+    assert f'data-mark="{phone}"' in form.html
+    await world.browser.press(form, "Save her details", **{phone: "0779998888"})
+    [woman] = await world.registered(f"{name}:eq:Changed Card")
+    marked = values(woman)[world.roles["identity_verified_fields"]].split(",")
+    assert name in marked
+    assert phone not in marked
+
+
+async def identified(world: World, after: Page, text: str) -> Page:
+    """The page of a registered woman's identity, with what her card says beside what the registry says."""
+    page = await world.browser.press(after, "Verify with National ID")
+    reader = await world.browser.get(f"/midwife/registrations/{page.path.rpartition('/')[2]}/identity/card")
+    return await world.browser.press(reader, "Check the card", qr=text)
+
+
+async def test_an_older_page_leaves_what_is_surer_by_now(world: World) -> None:
+    after = await register(world, await new_form(world), full_name="Surer By Now")
+    older = await world.browser.press(after, "Verify with National ID")
+    saved = await world.browser.press(
+        await identified(world, after, card(world, fullName="Surer By Now")), "Same person: save"
+    )
+    assert "Her identity is verified." in saved.text, saved.text
+    world.switch.away = {"identity-authorization"}
+    assert "can’t be reached" in (await world.browser.press(older, "Verify with National ID")).text
+    status, name = world.roles["identity_status"], f"{world.roles['full_name']}:eq:Surer By Now"
+    [woman] = await world.registered(name)
+    assert values(woman)[status] == "VERIFIED_OFFLINE"
+    world.switch.away = set()
+    read_before = await identified(world, after, card(world, fullName="Surer By Now"))
+    await world.write_attribute(woman, status, "VERIFIED")  # a colleague, online
+    kept = await world.browser.press(read_before, "Same person: save")
+    assert "verified online meanwhile" in kept.text
+    [woman] = await world.registered(name)
+    assert values(woman)[status] == "VERIFIED"
+
+
+async def test_an_identity_counts_for_the_page_that_showed_it(world: World) -> None:
+    """Two tabs of one form: another card was read in the newer than the older shows."""
+    older = await new_form(world)
+    reader = f"{older.path}/identity/card"
+    newer = await world.browser.press(await world.browser.get(reader), "Check the card", qr=card(world))
+    unseen = await register(world, older, full_name="Older Tab")
+    assert unseen.status == 409
+    assert "Someone signed in for this form since" in unseen.text
+    assert not await world.registered(f"{world.roles['full_name']}:eq:Older Tab")
+    after = await register(world, newer, full_name="Newer Tab")
+    page = await identified(world, after, card(world, fullName="Newer Tab"))
+    reader = f"/midwife/registrations/{page.path.rpartition('/')[2]}/identity/card"
+    await world.browser.press(
+        await world.browser.get(reader), "Check the card", qr=card(world, fullName="Someone Else")
+    )
+    compared = await world.browser.press(page, "Same person: save")
+    assert compared.status == 409
+    assert "Someone Else" in compared.text
+    assert await world.registered(f"{world.roles['full_name']}:eq:Newer Tab")
+
+
+async def test_what_the_registry_refuses_of_an_identity_is_said_in_its_words(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = await register(world, await new_form(world), full_name="Refused Identity")
+    page = await identified(world, after, card(world, fullName="Refused Identity"))
+    through, refused = world.switch.handle_async_request, {"errorCode": "E1083", "message": "Locked since yesterday"}
+
+    async def refusing(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("/api/tracker"):
+            report = {"status": "ERROR", "validationReport": {"errorReports": [refused]}}
+            return httpx.Response(409, request=request, json=report)
+        return await through(request)
+
+    monkeypatch.setattr(world.switch, "handle_async_request", refusing)
+    locked = await world.browser.press(page, "Same person: save")
+    assert locked.status == 409
+    assert "Locked since yesterday (E1083)" in locked.text
+    assert "belongs to another woman" not in locked.text
+    refused |= {"errorCode": "E1064", "message": f"Non-unique attribute value `x` for attribute `{world.roles['nic']}`"}
+    other = await world.browser.press(locked, "Same person: save")
+    assert "belongs to another woman" in other.text
 
 
 async def test_signing_in_afterwards_tells_what_differs_from_the_card(world: World) -> None:

@@ -38,12 +38,26 @@ async def record_visit(world: World, woman: Page, weight: str, **more: str) -> P
 async def test_a_visit_is_an_event_and_sent_twice_it_is_one(world: World) -> None:
     woman = await a_woman(world, "Visited Once")
     form = await world.browser.press(woman, "Record a visit")
-    assert form.form_with("Save the visit").values[world.roles["poa"]] == "20"
     for _ in range(2):
         after = await world.browser.press(form, "Save the visit", **{world.roles["weight"]: "56,5"})
     assert after.path == woman.path
     assert "56.5" in after.text
     assert len(await visits_of(world, "Visited Once")) == 1
+
+
+async def test_the_weeks_are_those_of_the_day_of_the_visit_unless_she_says_otherwise(world: World) -> None:
+    woman, poa = await a_woman(world, "Seen Weeks Ago"), world.roles["poa"]
+    three_weeks_ago = (today() - timedelta(weeks=3)).isoformat()
+    form = await world.browser.press(woman, "Record a visit")
+    assert form.form_with("Save the visit").values[poa] == ""
+    assert "Today: 20." in form.text
+    await world.browser.press(form, "Save the visit", day=three_weeks_ago)
+    await record_visit(world, woman, "56", **{poa: "21"})
+    said = [
+        {row["dataElement"]: row["value"] for row in one["dataValues"]}
+        for one in await visits_of(world, "Seen Weeks Ago")
+    ]
+    assert sorted(one[poa] for one in said) == ["17", "21"]
 
 
 async def test_an_earlier_pregnancy_has_a_form_of_its_own_and_is_no_visit(world: World) -> None:

@@ -1,16 +1,20 @@
 """What the midwife's pages decide, as plain functions."""
 
-from datetime import date
-from typing import Any
+import time
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from janani import programmes
-from janani.portals.midwife import derived, drafts, forms, identity_state, payloads
+from janani.portals.midwife import derived, drafts, forms, identity_state, payloads, registry
+from janani.portals.midwife.access import Midwife
+from janani.portals.midwife.derived import nic_forms
 from janani.portals.midwife.forms import Field, Section
 from janani.portals.midwife.identity_state import IdentityState
-from janani.portals.midwife.pages_details import conflicts
-from janani.portals.midwife.pages_registration import compared, nic_forms
+from janani.portals.midwife.pages_details import conflicts, merged
+from janani.portals.midwife.pages_registration import compared
 from janani.portals.midwife.women import found_by, in_order_of_need, woman
 from janani.portals.oauth import way_back
 
@@ -31,6 +35,7 @@ def question(value_type: str, **more: Any) -> Field:
         ("NUMBER", "nan", "a number"),
         ("NUMBER", "1_0", "a number"),
         ("INTEGER", "2.5", "whole number"),
+        ("INTEGER_POSITIVE", "3.000", "whole number"),  # typed as 3,000
         ("INTEGER_POSITIVE", "0", "less than 1"),
         ("INTEGER_ZERO_OR_POSITIVE", "0", ""),
         ("DATE", "2026-11-21", ""),
@@ -43,6 +48,24 @@ def question(value_type: str, **more: Any) -> Field:
 def test_answers_that_can_not_be_are_said_so_in_words(value_type: str, text: str, words: str) -> None:
     one = question(value_type)
     found = forms.faults([Section("", "", [one])], {one.id: text}, TODAY)
+    assert (words in found.get(one.id, "")) if words else not found
+
+
+@pytest.mark.parametrize(
+    ("role", "value_type", "text", "words"),
+    [
+        ("height", "NUMBER", "1.56", "1.56 is not between 100 and 220"),  # in metres
+        ("height", "NUMBER", "156", ""),
+        ("weight", "NUMBER", "-5", "-5 is not between 25 and 250"),
+        ("weight", "NUMBER", "250", ""),
+        ("lmp", "DATE", "2025-06-20", "more than 45 weeks ago"),  # last year's
+        ("lmp", "DATE", "2026-06-20", ""),
+        ("lmp", "DATE", "20 June", "day, month and year"),
+    ],
+)
+def test_what_can_not_be_is_asked_again(role: str, value_type: str, text: str, words: str) -> None:
+    one = question(value_type, id=ELEMENTS[role])
+    found = forms.faults([Section("", "", [one])], {one.id: text}, TODAY, PROGRAMME.registry.plausible)
     assert (words in found.get(one.id, "")) if words else not found
 
 
@@ -91,6 +114,13 @@ def test_only_what_both_changed_differently_is_a_conflict() -> None:
     assert [(one.theirs, one.ours) for one in conflicts(fields, base, now, typed)] == [("2", "3")]
 
 
+def test_what_was_left_alone_is_as_the_registry_has_it_now() -> None:
+    fields = [question("TEXT", id=letter * 11) for letter in "ABCD"]
+    a, b, c, d = (one.id for one in fields)
+    base, now = {a: "1", b: "1", c: "1"}, {a: "2", c: "1", d: "2"}
+    assert merged(fields, base, now, {a: "1", b: "1", c: "3", "unit": "x"}) == {a: "2", c: "3", d: "2", "unit": "x"}
+
+
 @pytest.mark.parametrize(
     ("value_type", "ours", "theirs", "differs"),
     [
@@ -111,6 +141,21 @@ def test_a_nic_is_looked_for_in_every_form() -> None:
     assert "906845678V" in nic_forms("199068405678")
     assert nic_forms("200079512345") == ["200079512345"]
     assert nic_forms("passport 12") == ["passport 12"]
+
+
+async def test_elsewhere_too_she_is_found_by_either_form_of_her_nic(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, tuple[str, ...]] = {}
+
+    async def people_with(_midwife: Midwife, attribute: str, *values: str) -> list[Any]:
+        asked[attribute] = values
+        return []
+
+    monkeypatch.setattr(registry, "people_with", people_with)
+    state, nobody = cast(Any, SimpleNamespace(programme=PROGRAMME)), cast(Any, None)
+    midwife = Midwife(nobody, nobody, state, nobody)
+    await registry.by_number(midwife, "8565 43210v")
+    assert asked[ROLES["nic"]] == ("856543210V", "198565403210", "856543210X")
+    assert asked[ROLES["phn"]] == ("856543210V",)
 
 
 def test_a_refusal_stands_at_its_field_in_words() -> None:
@@ -138,6 +183,38 @@ def test_a_woman_is_overdue_and_at_risk_by_her_newest_values() -> None:
     better = visit("COMPLETED", "2026-11-01", systolic="120", haemoglobin="9.5")
     one = woman(person("Nimali", better, well, visit("SCHEDULE", "2026-11-20")), PROGRAMME, TODAY)
     assert (one.weeks, one.overdue, one.risks) == (20, True, ["Anaemia"])
+
+
+async def test_who_belongs_to_a_district_may_write_at_the_clinics_below_it() -> None:
+    rows = [
+        ("Clinic00001", "/Country0001/District001/Clinic00001"),
+        ("Clinic00002", "/Country0001/District002/Clinic00002"),
+    ]
+    offered = [{"id": uid, "displayName": uid, "path": path} for uid, path in rows]
+    later = time.monotonic() + 60
+
+    async def offers(*own: str) -> list[str]:
+        me = {"organisationUnits": [{"id": uid} for uid in own]}
+        kept = {("nirmala", "me"): (me, later), ("nirmala", "program"): ({"organisationUnits": offered}, later)}
+        session: Any = SimpleNamespace(username="nirmala")
+        state: Any = SimpleNamespace(kept=kept, programme=PROGRAMME)
+        return [uid for uid, _name in await registry.units(Midwife(session, cast(Any, None), state, cast(Any, None)))]
+
+    assert await offers("Clinic00002") == ["Clinic00002"]
+    assert await offers("District001") == ["Clinic00001"]
+    assert await offers("Country0001") == ["Clinic00001", "Clinic00002"]
+
+
+def test_a_pregnancy_ends_with_a_birth_or_with_its_enrolment() -> None:
+    booked = visit("COMPLETED", "2026-03-01", lmp="2026-01-10", edd="2026-10-17")
+    born = visit("COMPLETED", "2026-10-10") | {"programStage": PROGRAMME.registry.stages["birth"]}
+    left = person("Nimali", booked)
+    left["enrollments"][0]["status"] = "COMPLETED"
+    before, after = (woman(person("Nimali", booked, *more), PROGRAMME, date(2026, 10, 12)) for more in ([], [born]))
+    assert (before.weeks, before.due) == (39, date(2026, 10, 17))
+    for over in (after, woman(left, PROGRAMME, date(2026, 10, 12))):
+        assert (over.weeks, over.due) == (None, None)
+    assert woman(person("Nimali", booked), PROGRAMME, TODAY + timedelta(weeks=4)).weeks is None
 
 
 def test_women_are_found_by_words_of_the_name_and_by_numbers_and_listed_by_need() -> None:

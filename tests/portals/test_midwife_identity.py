@@ -158,6 +158,24 @@ async def test_a_phn_of_somebody_else_is_set_aside_with_a_reason(world: World) -
     assert values(woman)[world.roles["phn_mismatch_reason"]] == "Her sister-in-law's card"
 
 
+async def test_a_decision_counts_for_the_number_that_was_seen(world: World) -> None:
+    """Two tabs of one form: the newer looked up another number than the older still shows."""
+    older = newer = await new_form(world)
+    older = await world.browser.press(older, "Look up", phn_number=HER_NEIGHBOURS_PHN)
+    await world.browser.press(newer, "Look up", phn_number=HER_PHN)
+    for button in ("Same person", "Not the same person"):
+        after = await world.browser.press(older, button, phn_reason="Another card")
+        assert after.status == 409
+        assert "Another number was looked up for this form since" in after.text
+        assert f"This is known under {HER_PHN}. Is it the same woman?" in after.text
+    assert "This number will be used" in (await world.browser.press(after, "Same person")).text
+    complete_ = await complete(world, older, full_name="Of The Older Tab")
+    unseen = await world.browser.press(older, "Register her", **complete_)
+    assert unseen.status == 409
+    assert f"{HER_PHN} This number will be used." in unseen.text
+    assert not await world.registered(f"{world.roles['full_name']}:eq:Of The Older Tab")
+
+
 async def unanswered(world: World, page: Page) -> dict[str, str]:
     standing = page.form_with("Register her").values
     return {uid: value for uid, value in (await complete(world, page)).items() if not standing.get(uid)}
@@ -182,6 +200,58 @@ async def test_two_midwives_changing_the_same_woman_see_each_other(world: World)
     [woman] = await world.registered(f"{world.roles['full_name']}:eq:Changed Twice")
     assert values(woman)[phone] == "+94773334444"
     assert values(woman)[village] == "Their lane"
+
+
+async def test_a_detail_that_another_took_away_does_not_come_back(world: World) -> None:
+    after = await register(world, await new_form(world), full_name="Taken Away", phone="0772223333")
+    await world.other.log_in(NIRMALA)
+    mine = await world.browser.press(after, "Change her details")
+    theirs = await world.other.press(await world.other.get(after.path), "Change her details")
+    phone, village = world.roles["phone"], world.roles["address"]
+    assert "Her details are saved" in (await world.other.press(theirs, "Save her details", **{phone: ""})).text
+    saved = await world.browser.press(mine, "Save her details", **{village: "My lane"})
+    assert "Her details are saved" in saved.text
+    [woman] = await world.registered(f"{world.roles['full_name']}:eq:Taken Away")
+    assert values(woman)[village] == "My lane"
+    assert phone not in values(woman)
+
+
+async def test_an_older_page_of_the_same_details_overwrites_nothing_unseen(world: World) -> None:
+    """Two tabs of one form: the newer was told what another changed, the older was not."""
+    after = await register(world, await new_form(world), full_name="Older Details", phone="0772223333")
+    older = newer = await world.browser.press(after, "Change her details")
+    await world.other.log_in(NIRMALA)
+    theirs = await world.other.press(await world.other.get(after.path), "Change her details")
+    phone, village = world.roles["phone"], world.roles["address"]
+    await world.other.press(theirs, "Save her details", **{phone: ""})
+    assert (await world.browser.press(newer, "Save her details", **{phone: "0773334444"})).status == 409
+    told = await world.browser.press(older, "Save her details", **{village: "Older lane"})
+    assert told.status == 409
+    assert "Someone changed this meanwhile" in told.text
+    [woman] = await world.registered(f"{world.roles['full_name']}:eq:Older Details")
+    assert phone not in values(woman)
+    cleared = await world.browser.press(told, "Save her details", **{phone: ""})
+    assert "Her details are saved" in cleared.text
+    [woman] = await world.registered(f"{world.roles['full_name']}:eq:Older Details")
+    assert values(woman)[village] == "Older lane"
+
+
+async def test_details_that_were_kept_are_found_again(world: World) -> None:
+    after = await register(world, await new_form(world), full_name="Kept Details")
+    untouched = await world.browser.press(after, "Change her details")
+    assert untouched.path not in (await world.browser.get("/midwife")).html
+    form = await world.browser.press(after, "Change her details")
+    world.switch.away = {"/api/tracker?async"}
+    during = await world.browser.press(form, "Save her details", **{world.roles["address"]: "Kept lane"})
+    assert "What you typed is kept" in during.text
+    world.switch.away = set()
+    today = await world.browser.get("/midwife")
+    assert f'href="{form.path}">Her details: Kept Details' in today.html
+    again = await world.browser.press(after, "Change her details")
+    assert again.path == form.path
+    assert again.form_with("Save her details").values[world.roles["address"]] == "Kept lane"
+    assert "Her details are saved" in (await world.browser.press(again, "Save her details")).text
+    assert (await world.browser.press(after, "Change her details")).path != form.path
 
 
 async def test_a_verified_detail_that_is_changed_later_loses_its_mark(world: World) -> None:

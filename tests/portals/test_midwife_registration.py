@@ -112,6 +112,21 @@ async def test_an_ended_session_leads_back_to_the_form(world: World) -> None:
     assert form.form_with("Register her").values[world.roles["full_name"]] == "Not Lost"
 
 
+async def test_a_form_sent_after_the_session_has_ended_can_be_sent_again_as_it_was_typed(world: World) -> None:
+    page = await new_form(world)
+    given = await complete(world, page, full_name='Sent "Too" Late', birth_date="1992-09-01")
+    world.browser.own.cookies.delete("janani_portals_midwife")
+    kept = await world.browser.press(page, "Register her", **given)
+    assert kept.status == 401
+    assert "Your login has ended." in kept.text
+    assert kept.form_with("Send it again").values[world.roles["full_name"]] == 'Sent "Too" Late'
+    scripted = await world.browser.own.post(f"/midwife/drafts/{draft_of(page)}/keep", data=given)
+    assert scripted.status_code == 303
+    await world.browser.log_in()
+    after = await world.browser.press(kept, "Send it again")
+    assert "She is registered. Her record" in after.text
+
+
 async def test_nobody_opens_another_midwifes_form(world: World) -> None:
     page = await new_form(world)
     await world.other.log_in(FATHIMA)

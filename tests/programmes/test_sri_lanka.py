@@ -134,3 +134,14 @@ def test_what_has_no_layout_is_not_issued() -> None:
 )
 def test_telephone_numbers_become_e164(text: str, number: str | None) -> None:
     assert e164(text, "LK") == number
+
+
+def test_digits_of_any_script_are_digits() -> None:
+    nic = parse_nic("௧௯௯௦௬௮௪௦௫௬௭௮")
+    assert nic is not None
+    assert nic.number == "199068405678"
+    assert same_nic("90684567８Ｖ", "906845678V")
+    payload = "0001000001"
+    tamil = "".join(chr(ord("௦") + int(digit)) for digit in payload + check_digit(payload))
+    assert parse_phn(tamil) == parse_phn(payload + check_digit(payload))
+    assert parse_phn("²²²²²²²²²²²").version is None or parse_phn("²²²²²²²²²²²").number.isascii()

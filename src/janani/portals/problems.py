@@ -4,7 +4,9 @@ Problem
 ├─ NotFound          404: not there, or not hers to see
 ├─ ForeignForm       403: a form sent from another site
 ├─ Away              503: a service behind the page does not answer; nothing is lost
-└─ LoginNeeded       303: to the portal's door, and back here afterwards
+├─ LoginNeeded       303: to the portal's door, and back here afterwards
+├─ NotSent           401: a form whose sender's session had ended; the page holds what was typed
+└─ SentAlready       303: a form that was sent before with other answers; to the new one that holds these
 """
 
 from typing import Any
@@ -50,6 +52,22 @@ class LoginNeeded(Problem):
         self.portal, self.then = portal, then
 
 
+class NotSent(Problem):
+    """A form came after the midwife's session had ended; `typed` is all that it sent."""
+
+    def __init__(self, typed: dict[str, str]) -> None:
+        super().__init__(401, "not_sent", "")
+        self.typed = typed
+
+
+class SentAlready(Problem):
+    """A form came after it was sent with other answers; `page` has a new one with what it brought."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(303, "sent_already", "")
+        self.page = page
+
+
 def page_of(request: Request[Any, Any, Any]) -> str:
     """The page that a request belongs to: itself, of a form's request the page the form is on, of a login the first."""
     path = str(request.scope["path"])
@@ -63,6 +81,11 @@ def render(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     if isinstance(problem, LoginNeeded):
         then = f"?{urlencode({'then': problem.then})}" if problem.then else ""
         return Redirect(f"/{problem.portal}{then}", status_code=303)
+    if isinstance(problem, SentAlready):
+        return Redirect(problem.page, status_code=303)
+    if isinstance(problem, NotSent):
+        path = str(request.scope["path"])
+        return pages.page(_jinja, "midwife_kept.html", status=problem.status, path=path, typed=problem.typed)
     return render_error(request, problem.status, problem.code, problem.text)
 
 

@@ -28,27 +28,34 @@ returning code_verifier, then_to, expires_at > now() as alive;
 
 -- name: add_draft!
 insert into draft (id, owner, kind, tracked_entity, uids, fields, identity, base)
-values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :identity::jsonb, :base::jsonb);
+values (:id, :owner, :kind, :tracked_entity, :uids::jsonb, :fields::jsonb, :identity::jsonb, :base::jsonb)
+on conflict (id) do nothing;
 
 -- name: draft^
 -- Only its owner finds it.
 select id, owner, kind, tracked_entity, uids::text, fields::text, identity::text, phn::text, generated::text,
-       base::text, sent, updated_at
+       base::text, sent, sent_as, updated_at
   from draft where id = :id and owner = :owner;
 
 -- name: open_drafts
+-- The form of a woman's details is begun with what is known: one that was only looked at is none.
 select id, kind, tracked_entity, fields::text, updated_at from draft
- where owner = :owner and not sent and kind not in ('identity', 'details') and fields <> '{}'::jsonb
+ where owner = :owner and not sent and kind <> 'identity' and fields <> '{}'::jsonb
+   and (kind <> 'details' or fields <> base)
  order by updated_at desc limit 10;
 
 -- name: open_draft_for$
--- A visit or referral begun for a woman and not sent is gone on with.
+-- A form begun for a woman and not sent is gone on with; of her details, one in which something was changed.
 select id::text from draft
  where owner = :owner and kind = :kind and tracked_entity = :tracked_entity and not sent
+   and (kind <> 'details' or fields <> base)
  order by updated_at desc limit 1;
 
 -- name: keep_fields!
 update draft set fields = :fields::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
+
+-- name: keep_uids!
+update draft set uids = :uids::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
 -- name: keep_identity!
 -- Merged, since the page may have kept more while the identity service was asked.
@@ -65,7 +72,8 @@ update draft set generated = :generated::jsonb, updated_at = now() where id = :i
 update draft set base = :base::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
 -- name: mark_sent!
-update draft set sent = true, fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, base = '{}'::jsonb,
+update draft set sent = true, sent_as = :sent_as,
+       fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, base = '{}'::jsonb,
        updated_at = now()
  where id = :id and owner = :owner;
 

@@ -24,13 +24,17 @@ class ProgrammeFault(RefusesToStart):
 
 
 class Risk(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value of a data element that marks a woman as at risk. One of the three conditions is given."""
+    """A value of a data element that marks a woman as at risk. One of the three conditions is given.
+
+    `newest_visit`: only her newest visit counts, as with a box to tick, by which no later visit can say no.
+    """
 
     element: str
     says: str
     at_least: float | None = None
     below: float | None = None
     equals: str | None = None
+    newest_visit: bool = False
 
     def met(self, value: str) -> bool:
         """Whether `value` is such a value."""
@@ -45,6 +49,18 @@ class Risk(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class Plausible(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a value of a data element can be; what can't be is a slip of the finger.
+
+    `least` and `most` are of numbers; a date lies `days` back at most.
+    """
+
+    element: str
+    least: float | None = None
+    most: float | None = None
+    days: int | None = None
+
+
 class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     """DHIS2 identifiers by the role they play. `folded` are sections of stages that a form shows folded."""
 
@@ -55,6 +71,7 @@ class RegistryRoles(Struct, frozen=True, forbid_unknown_fields=True):
     attributes: dict[str, str] = {}
     elements: dict[str, str] = {}
     risks: list[Risk] = []
+    plausible: list[Plausible] = []
     routes: dict[str, str] = {}
     folded: frozenset[str] = frozenset()
 

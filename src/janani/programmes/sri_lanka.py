@@ -5,6 +5,7 @@ shown with a warning (docs/reference, "Identifiers").
 """
 
 import re
+import unicodedata
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -13,10 +14,10 @@ from msgspec import Struct
 PHN_ALPHABET = "BCDFGHJKMPQRTVWXY23456789"
 """Characters of the random part of a version 2 PHN: no vowels, nothing that reads as another."""
 
-_OLD_NIC = re.compile(r"^(\d{2})(\d{3})(\d{3})(\d)[VX]$")
-_NEW_NIC = re.compile(r"^(\d{4})(\d{3})(\d{4})(\d)$")
-_PHN_1 = re.compile(r"^(\d{4})(\d{6})(\d)$")
-_PHN_2 = re.compile(rf"^([A-Z0-9]{{8}})([{PHN_ALPHABET}]{{6}})(\d)$")
+_OLD_NIC = re.compile(r"^(\d{2})(\d{3})(\d{3})(\d)[VX]$", re.ASCII)
+_NEW_NIC = re.compile(r"^(\d{4})(\d{3})(\d{4})(\d)$", re.ASCII)
+_PHN_1 = re.compile(r"^(\d{4})(\d{6})(\d)$", re.ASCII)
+_PHN_2 = re.compile(rf"^([A-Z0-9]{{8}})([{PHN_ALPHABET}]{{6}})(\d)$", re.ASCII)
 _WOMEN_FROM = 500
 _LEAP_YEAR = 2000
 
@@ -54,7 +55,7 @@ class Nic(Struct, frozen=True):
 
 def parse_nic(text: str) -> Nic | None:
     """The NIC in `text` (old: 9 digits and V or X; new: 12 digits), or None when it has the form of neither."""
-    number = "".join(text.split()).upper()
+    number = "".join(_latin(text).split()).upper()
     if old := _OLD_NIC.match(number):
         year, day, serial, check = 1900 + int(old[1]), int(old[2]), f"0{old[3]}", old[4]
     elif new := _NEW_NIC.match(number):
@@ -66,6 +67,13 @@ def parse_nic(text: str) -> Nic | None:
     if not 1 <= day <= 366 or year < 1900:
         return None
     return Nic(number, year, day, female, serial, check)
+
+
+def _latin(text: str) -> str:
+    """`text` with the digits of any script as 0 to 9, and full-width letters as plain ones."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(one, one)) for one in unicodedata.normalize("NFKC", text))
 
 
 def same_nic(one: str, other: str) -> bool:
@@ -121,7 +129,7 @@ class Phn(Struct, frozen=True):
 
 def parse_phn(text: str) -> Phn:
     """What `text` is as a PHN. Older and foreign numbers come back as entered, without a version."""
-    number = re.sub(r"[\s-]", "", text).upper()
+    number = re.sub(r"[\s-]", "", _latin(text)).upper()
     for version, layout in ((1, _PHN_1), (2, _PHN_2)):
         if found := layout.match(number):
             return Phn(number, version, found[1], check_digit(found[1] + found[2]) == found[3])

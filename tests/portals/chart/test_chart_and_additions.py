@@ -1,6 +1,6 @@
 """What the doctor's and mother's pages make of a record, and what the doctor's form makes for it."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,6 +68,33 @@ def test_a_due_date_by_ultrasound_wins(chart: Definition) -> None:
     scan = observation("11781-2", "2026-11-07", valueDateTime="2027-04-02")
     dates = observation("11779-6", "2026-11-07", valueDateTime="2027-04-10")
     assert seen(chart, dates, scan).due == date(2027, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"resourceType": "Encounter", "id": "b", "status": "finished", "type": [{"coding": [{"code": "birth"}]}]},
+        {"resourceType": "EpisodeOfCare", "id": "e", "status": "finished"},
+        {"resourceType": "EpisodeOfCare", "id": "e", "status": "cancelled"},
+    ],
+)
+def test_a_pregnancy_ends_with_a_birth_or_with_its_episode(chart: Definition, ending: dict[str, Any]) -> None:
+    after = seen(chart, ending | {"period": {"start": "2026-11-12T08:00:00+05:30"}})
+    assert (after.weeks, after.due) == (None, None)
+    earlier = seen(chart, ending | {"period": {"start": "2025-11-12"}})
+    assert (earlier.weeks, earlier.due) == (20, date(2027, 4, 10))
+
+
+def test_an_open_episode_ends_nothing_and_a_pregnancy_is_not_endless(chart: Definition) -> None:
+    opened = {"resourceType": "EpisodeOfCare", "id": "e", "status": "active", "period": {"start": "2026-11-07"}}
+    assert seen(chart, opened).weeks == 20
+    late = view(record(), chart, PROGRAMME, NOW + timedelta(weeks=30))
+    assert (late.weeks, late.due) == (None, None)
+
+
+def test_the_dates_of_an_earlier_pregnancy_are_not_those_of_this(chart: Definition) -> None:
+    scan = observation("11781-2", "2024-06-01", valueDateTime="2024-12-01")
+    assert seen(chart, scan).due == date(2027, 4, 10)
 
 
 def test_a_pressure_is_two_lines_of_a_chart_and_one_fact(chart: Definition) -> None:

@@ -18,12 +18,13 @@ class Code(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pregnancy(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which observations say when she became pregnant and when she is due."""
+    """Which observations say when she became pregnant and when she is due, and which Encounter that it is over."""
 
     last_period: Code
     due_date: list[str]
     length_days: int
     longest_weeks: int
+    birth: str
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from janani.programmes import Programme
 
 Json = dict[str, Any]
 _MISTAKEN = {"entered-in-error", "refuted", "cancelled"}
+_LONGEST_DAYS = 300  # dates of a pregnancy told so long before its newest are of another
 
 
 class Fact(Struct):
@@ -113,9 +114,10 @@ def view(resources: list[Json], definition: Definition, programme: Programme, no
             by_type.setdefault(one["resourceType"], []).append(one)
     [patient] = by_type["Patient"]
     observations = sorted(by_type.get("Observation", []), key=_when)
-    due = _due(observations, definition)
-    last_period = _last_period(observations, definition, due)
-    weeks = (today - last_period).days // 7 if last_period else None
+    last_period, due = _dates(observations, definition)
+    if last_period is None or _over(resources, last_period, definition, now):
+        due = None
+    weeks = (today - last_period).days // 7 if last_period and due else None
     born = day(patient.get("birthDate"))
     allergies = by_type.get("AllergyIntolerance", [])
     none_known = [one for one in allergies if definition.no_allergies in codes(one.get("code"))]
@@ -130,8 +132,8 @@ def view(resources: list[Json], definition: Definition, programme: Programme, no
         nic=_identifier(patient, systems["nic"]),
         identified=bool(_identifier(patient, systems["subject"])),
         phone=next((one["value"] for one in patient.get("telecom", []) if one.get("system") == "phone"), ""),
-        weeks=weeks if weeks is not None and 0 <= weeks <= definition.pregnancy.longest_weeks else None,
-        due=due or (last_period + timedelta(days=definition.pregnancy.length_days) if last_period else None),
+        weeks=weeks if weeks is not None and weeks >= 0 else None,
+        due=due,
         header=newest(observations, definition.header),
         problems=[problem_of(one) for one in _problems_first(by_type.get("Condition", []))],
         medicines=_medicines(by_type),
@@ -223,14 +225,33 @@ def _age(born: date | None, today: date) -> int | None:
     return None if born is None else today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
-def _last_period(observations: list[Json], definition: Definition, due: date | None) -> date | None:
-    """The last period as it was told; else as it follows from the day she is due."""
-    told = _newest_day(observations, definition.pregnancy.last_period.code)
-    return told or (due - timedelta(days=definition.pregnancy.length_days) if due else None)
+def _dates(observations: list[Json], definition: Definition) -> tuple[date | None, date | None]:
+    """The last period as it was told, and the day she is due; each follows from the other. Of her newest pregnancy."""
+    told = definition.pregnancy
+    dated = [one for one in observations if {told.last_period.code, *told.due_date} & set(codes(one.get("code")))]
+    newest_one = _day(dated[-1]) if dated else None
+    since = newest_one - timedelta(days=_LONGEST_DAYS) if newest_one else date.min
+    dated = [one for one in dated if (_day(one) or date.min) >= since]
+    length = timedelta(days=told.length_days)
+    last_period = _newest_day(dated, told.last_period.code)
+    due = next(filter(None, (_newest_day(dated, code) for code in told.due_date)), None)
+    return last_period or (due - length if due else None), due or (last_period + length if last_period else None)
 
 
-def _due(observations: list[Json], definition: Definition) -> date | None:
-    return next(filter(None, (_newest_day(observations, code) for code in definition.pregnancy.due_date)), None)
+def _over(resources: list[Json], last_period: date, definition: Definition, now: datetime) -> bool:
+    """Whether the pregnancy of `last_period` has ended: by its length, with a birth, or with her episodes of care."""
+    told = definition.pregnancy
+    began = [
+        one
+        for one in resources
+        if one["resourceType"] in ("Encounter", "EpisodeOfCare")
+        and (local_day(one.get("period", {}).get("start"), now.tzinfo) or date.min) > last_period
+        and one.get("status") != "entered-in-error"
+    ]
+    births = [one for one in began if told.birth in [code for kind in one.get("type", []) for code in codes(kind)]]
+    episodes = {one.get("status") for one in began if one["resourceType"] == "EpisodeOfCare"}
+    closed = bool(episodes) and episodes <= {"finished", "cancelled"}
+    return closed or bool(births) or (now.date() - last_period).days // 7 > told.longest_weeks
 
 
 def _newest_day(observations: list[Json], code: str) -> date | None:

@@ -10,6 +10,7 @@ from janani.portals.midwife import (
     pages_drafts,
     pages_identity,
     pages_phone,
+    pages_planned,
     pages_registration,
     pages_start,
 )
@@ -22,5 +23,6 @@ handlers = [
     *pages_phone.handlers,
     *pages_card.handlers,
     *pages_care.handlers,
+    *pages_planned.handlers,
     *pages_details.handlers,
 ]

@@ -27,6 +27,7 @@ class Midwife(Struct):
     session: Session
     registry: Dhis2Client
     state: State
+    request: _Request
 
     @property
     def now(self) -> datetime:
@@ -70,7 +71,7 @@ async def midwife_of(request: _Request) -> Midwife:
         else:
             renew(session, answer, state)
             await sessions.save(state.pool, session, seconds)
-    return Midwife(session, registry_as(state, session.access_token), state)
+    return Midwife(session, registry_as(state, session.access_token), state, request)
 
 
 async def session_of(request: _Request) -> Session:
@@ -95,8 +96,19 @@ def renew(session: Session, answer: dict[str, Any], state: State) -> None:
     session.expires = state.clock().timestamp() + float(answer.get("expires_in", 300))
 
 
+async def failed(midwife: Midwife, error: Dhis2Error) -> Away | NotFound | LoginNeeded:
+    """What a page says when the registry did not answer as hoped. A login the registry refuses is over here, too."""
+    return await over(midwife) if error.status == 401 else away(error)
+
+
+async def over(midwife: Midwife) -> LoginNeeded:
+    """Ends her session, whose token is refused; she logs in and goes on where she was."""
+    await sessions.close(midwife.state.pool, midwife.request, PORTAL)
+    return LoginNeeded(PORTAL, page_of(midwife.request))
+
+
 def away(error: Dhis2Error) -> Away | NotFound | LoginNeeded:
-    """What a page says when the registry did not answer as hoped."""
+    """The same while nobody is logged in yet."""
     if error.status == 401:
         return LoginNeeded(PORTAL)
     if error.status in (403, 404):

@@ -1,10 +1,13 @@
-"""What the pages work out from what was typed: age, due date, weeks, body mass index. Pure."""
+"""What the pages work out from what was typed: age, due date, weeks, body mass index, forms of a NIC. Pure."""
 
 from datetime import date, timedelta
 
 from janani.programmes import Programme
+from janani.programmes.sri_lanka import parse_nic
 
 PREGNANCY_DAYS = 280
+_LONGEST_WEEKS = 45
+_NEW_CARDS_ONLY = 2000
 
 
 def filled(programme: Programme, values: dict[str, str], on: date) -> dict[str, str]:
@@ -37,6 +40,12 @@ def weeks(last_period: date, on: date) -> int:
     return (on - last_period).days // 7
 
 
+def weeks_pregnant(last_period: date | None, on: date) -> int | None:
+    """`weeks`, if they can be those of a pregnancy."""
+    found = weeks(last_period, on) if last_period else -1
+    return found if 0 <= found <= _LONGEST_WEEKS else None
+
+
 def years(born: date, on: date) -> int:
     """Completed years of age."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
@@ -48,6 +57,17 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat((text or "")[:10])
     except ValueError:
         return None
+
+
+def nic_forms(text: str) -> list[str]:
+    """Every way the same card's number may have been written: as given, the new card's 12 digits, the old card's."""
+    nic = parse_nic(text)
+    if nic is None:
+        return [text]
+    new, forms = nic.new_form, [nic.number, nic.new_form]
+    if nic.year < _NEW_CARDS_ONLY and nic.serial.startswith("0"):
+        forms += [f"{new[2:7]}{new[8:]}{letter}" for letter in "VX"]
+    return list(dict.fromkeys(forms))
 
 
 def _number(text: str | None) -> float | None:

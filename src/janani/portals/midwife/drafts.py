@@ -1,8 +1,9 @@
 """Drafts: what a midwife typed and has not sent, kept on the server so that nothing she typed is lost."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 import msgspec
@@ -36,7 +37,7 @@ class Number(Struct):
     """The PHN she brought: what the authority knows under it, and what the midwife decided.
 
     `decision`: "" not looked up or not decided, "same", "other" (with `reason`).
-    `refused` are the reasons of all numbers that were not hers, by number.
+    `refused` are the reasons of all numbers that were not hers, by number. `issued` is the new one this form was given.
     """
 
     number: str = ""
@@ -46,12 +47,14 @@ class Number(Struct):
     decision: str = ""
     reason: str = ""
     refused: dict[str, str] = {}
+    issued: str = ""
 
 
 class Draft(Struct):
     """A form under way.
 
-    `fields` is what was typed, by attribute or data element; `base` what the registry said when it was opened.
+    `fields` is what was typed, by attribute or data element; `base` what the registry said when it was opened;
+    `sent_as` the digest of what it was sent with.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Draft(Struct):
     base: dict[str, str]
     sent: bool
     updated_at: datetime
+    sent_as: str = ""
 
 
 def stage_name(program: dict[str, Any], programme: Programme, kind: str) -> str:
@@ -80,6 +84,11 @@ def typed(sent: dict[str, str]) -> dict[str, str]:
     return {key: text for key, text in answers.items() if text}
 
 
+def digest(fields: dict[str, str]) -> str:
+    """Tells one content of a form from another; which planned visit it is, is no content."""
+    return sha256(json_of(sorted((key, text) for key, text in fields.items() if key != "planned")).encode()).hexdigest()
+
+
 async def begin(
     pool: asyncpg.Pool,
     owner: str,
@@ -92,7 +101,27 @@ async def begin(
 ) -> str:
     """A new draft of `owner`; its id. The objects it will write have their UIDs from now on."""
     uids = Uids(tracked_entity or uid(), enrollment or uid(), uid())
-    draft_id = uuid4()
+    return await _add(pool, uuid4(), owner, kind, uids, identity or IdentityState(), base or {}, base or {})
+
+
+async def begin_again(pool: asyncpg.Pool, draft: Draft, fields: dict[str, str]) -> str:
+    """A form with `fields`, which came after `draft` was sent with others; its id, the same for the same fields."""
+    again = draft.kind != "registration"  # about the same woman; a registration is of another
+    uids = Uids(draft.tracked_entity if again else uid(), draft.uids.enrollment if again else uid(), uid())
+    draft_id = uuid5(UUID(draft.id), digest(fields))
+    return await _add(pool, draft_id, draft.owner, draft.kind, uids, IdentityState(), fields, {})
+
+
+async def _add(
+    pool: asyncpg.Pool,
+    draft_id: UUID,
+    owner: str,
+    kind: str,
+    uids: Uids,
+    identity: IdentityState,
+    fields: dict[str, str],
+    base: dict[str, str],
+) -> str:
     await SQL.add_draft(
         pool,
         id=draft_id,
@@ -100,9 +129,9 @@ async def begin(
         kind=kind,
         tracked_entity=uids.tracked_entity,
         uids=json_of(uids),
-        fields=json_of(base or {}),
-        identity=json_of(identity or IdentityState()),
-        base=json_of(base or {}),
+        fields=json_of(fields),
+        identity=json_of(identity),
+        base=json_of(base),
     )
     return str(draft_id)
 
@@ -128,6 +157,7 @@ async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draf
         base=_read(row["base"], dict[str, str]),
         sent=row["sent"],
         updated_at=row["updated_at"],
+        sent_as=row["sent_as"],
     )
 
 
@@ -145,6 +175,11 @@ async def keep_base(pool: asyncpg.Pool, draft: Draft) -> None:
 async def keep_fields(pool: asyncpg.Pool, draft: Draft) -> None:
     """Keeps `draft.fields`."""
     await SQL.keep_fields(pool, id=UUID(draft.id), owner=draft.owner, fields=json_of(draft.fields))
+
+
+async def keep_uids(pool: asyncpg.Pool, draft: Draft) -> None:
+    """Keeps `draft.uids`."""
+    await SQL.keep_uids(pool, id=UUID(draft.id), owner=draft.owner, uids=json_of(draft.uids))
 
 
 async def keep_identity(pool: asyncpg.Pool, draft: Draft) -> None:
@@ -170,7 +205,7 @@ async def keep_generated(pool: asyncpg.Pool, draft: Draft) -> None:
 
 async def mark_sent(pool: asyncpg.Pool, draft: Draft) -> None:
     """The registry has it: what was typed is forgotten here."""
-    await SQL.mark_sent(pool, id=UUID(draft.id), owner=draft.owner)
+    await SQL.mark_sent(pool, id=UUID(draft.id), owner=draft.owner, sent_as=draft.sent_as)
 
 
 async def drop(pool: asyncpg.Pool, draft: Draft) -> None:

@@ -1,6 +1,7 @@
 """Forms made from the registry's metadata: sections, fields, options; reading what was typed. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,6 +9,7 @@ from msgspec import Struct, field
 
 from janani.kernel import i18n
 from janani.kernel.i18n import _
+from janani.programmes import Plausible
 
 Json = dict[str, Any]
 _SAID = "translations[locale,property,value]"
@@ -15,7 +17,7 @@ _QUESTION = (
     f"id,displayName,displayFormName,displayDescription,{_SAID},valueType,optionSet[options[code,displayName,{_SAID}]]"
 )
 PROGRAM_FIELDS = (
-    "id,displayName,version,organisationUnits[id,displayName],"
+    "id,displayName,version,organisationUnits[id,displayName,path],"
     f"programSections[id,displayName,{_SAID},sortOrder,trackedEntityAttributes[id]],"
     "programTrackedEntityAttributes[mandatory,sortOrder,allowFutureDate,trackedEntityAttribute"
     f"[{_QUESTION},unique,generated]],"
@@ -144,12 +146,16 @@ def read(sections: list[Section], sent: dict[str, str]) -> dict[str, str]:
     return values
 
 
-def faults(sections: list[Section], values: dict[str, str], today: date) -> dict[str, str]:
+def faults(
+    sections: list[Section], values: dict[str, str], today: date, plausible: Sequence[Plausible] = ()
+) -> dict[str, str]:
     """What is missing or can't be right, by field, in words. The registry has the last word on the rest."""
-    found = {}
+    found, bounds = {}, {one.element: one for one in plausible}
     for each in all_fields(sections):
         text = values.get(each.id, "")
         fault = _missing(each) if not text and each.mandatory else _fault(each, text, today) if text else ""
+        if text and not fault and each.id in bounds:
+            fault = _implausible(each, text, today, bounds[each.id])
         if fault:
             found[each.id] = fault
     return found
@@ -174,6 +180,22 @@ def _fault(each: Field, text: str, today: date) -> str:
     return ""
 
 
+def _implausible(each: Field, text: str, today: date, bounds: Plausible) -> str:
+    if each.value_type == "DATE":
+        if bounds.days is None or (today - date.fromisoformat(text)).days <= bounds.days:
+            return ""
+        return _("{label}: please check: this is more than {weeks} weeks ago.").format(
+            label=each.label, weeks=bounds.days // 7
+        )
+    number = float(text)
+    if (bounds.least is not None and number < bounds.least) or (bounds.most is not None and number > bounds.most):
+        least, most = ("" if one is None else f"{one:g}" for one in (bounds.least, bounds.most))
+        return _("{label}: please check. {number} is not between {least} and {most}.").format(
+            label=each.label, number=text, least=least, most=most
+        )
+    return ""
+
+
 def _date_fault(each: Field, text: str, today: date) -> str:
     try:
         day = date.fromisoformat(text)
@@ -190,7 +212,7 @@ def _number_fault(each: Field, text: str) -> str:
     if not _NUMBER.fullmatch(text):
         return _("{label}: please give a number.").format(label=each.label)
     number = float(text)
-    if each.value_type in _WHOLE_NUMBERS and not number.is_integer():
+    if each.value_type in _WHOLE_NUMBERS and "." in text:  # 3,000 may be three or three thousand
         return _("{label}: please give a whole number.").format(label=each.label)
     least = {"INTEGER_POSITIVE": 1, "INTEGER_ZERO_OR_POSITIVE": 0}.get(each.value_type)
     if least is not None and number < least:

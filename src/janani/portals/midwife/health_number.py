@@ -5,6 +5,7 @@ from msgspec import Struct
 from janani.clients.phn import Demographics, PhnClient, PhnError
 from janani.kernel import i18n
 from janani.kernel.i18n import _
+from janani.portals.midwife import access
 from janani.portals.midwife.access import Midwife
 from janani.portals.midwife.derived import day
 from janani.portals.midwife.drafts import Number
@@ -31,7 +32,7 @@ async def look_up(midwife: Midwife, number: str) -> Number:
             return Number(number=number, fault=text)
         holder = await authority.lookup(checked.number)
     except PhnError as error:
-        raise _away(error) from error
+        raise await _away(midwife, error) from error
     if holder is None:
         text = _("Nobody is known under this number. Compare it with her card, or clear it to go on without.")
         return Number(number=checked.number, fault=text, warning=checked.message)
@@ -44,7 +45,7 @@ async def alike(midwife: Midwife, fields: dict[str, str], subject: str) -> list[
     try:
         found = await _authority(midwife).match(demographics(midwife.state.programme, fields, subject))
     except PhnError as error:
-        raise _away(error) from error
+        raise await _away(midwife, error) from error
     return [
         Alike(
             phn=one.holder.phn,
@@ -62,7 +63,7 @@ async def issue(midwife: Midwife, fields: dict[str, str], subject: str, request_
     try:
         return (await _authority(midwife).issue(person, request_id=request_id, confirm_distinct=True)).phn
     except PhnError as error:
-        raise _away(error) from error
+        raise await _away(midwife, error) from error
 
 
 async def confirm(midwife: Midwife, number: str, fields: dict[str, str], subject: str) -> str:
@@ -70,7 +71,7 @@ async def confirm(midwife: Midwife, number: str, fields: dict[str, str], subject
     try:
         return (await _authority(midwife).record(number, demographics(midwife.state.programme, fields, subject))).phn
     except PhnError as error:
-        raise _away(error) from error
+        raise await _away(midwife, error) from error
 
 
 def demographics(programme: Programme, fields: dict[str, str], subject: str) -> Demographics:
@@ -112,9 +113,9 @@ def _authority(midwife: Midwife) -> PhnClient:
     )
 
 
-def _away(error: PhnError) -> Away | LoginNeeded:
+async def _away(midwife: Midwife, error: PhnError) -> Away | LoginNeeded:
     if error.status == 401:
-        return LoginNeeded("midwife")
+        return await access.over(midwife)
     if error.status in (409, 412, 422) and error.text:
         return Away(error.text)
     if error.status == 0:  # the registry itself, through which the number service is reached

@@ -16,6 +16,9 @@ from janani.programmes import Programme
 
 NOT_VERIFIED, PENDING, VERIFIED, FAILED = "NOT_VERIFIED", "PENDING", "VERIFIED", "FAILED"
 VERIFIED_OFFLINE = "VERIFIED_OFFLINE"
+SURE = (VERIFIED, VERIFIED_OFFLINE)
+"""The states in which values are marked as verified."""
+_BY_SURENESS = (NOT_VERIFIED, PENDING, FAILED, VERIFIED_OFFLINE, VERIFIED)
 
 
 class IdentityState(Struct):
@@ -57,11 +60,16 @@ def following(before: IdentityState, now: IdentityState) -> IdentityState:
     return now
 
 
+def below(status: str, other: str) -> bool:
+    """Whether `other` may take the place of `status`; what is surer is not taken back by a page that is older."""
+    return status not in _BY_SURENESS or _BY_SURENESS.index(status) < _BY_SURENESS.index(other)
+
+
 def attributes(state: IdentityState, fields: dict[str, str], programme: Programme) -> dict[str, str]:
     """What the registry keeps of the state, by attribute."""
     roles = programme.registry.attributes
     kept = {roles["identity_status"]: state.status}
-    if state.status not in (VERIFIED, VERIFIED_OFFLINE):
+    if state.status not in SURE:
         return kept
     if "identity_level" in roles:
         kept[roles["identity_level"]] = state.level

@@ -9,11 +9,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from janani.kernel.i18n import _
-from janani.kernel.ids import uid_of
 from janani.portals.midwife import drafts, forms, payloads, registry
 from janani.portals.midwife.access import Midwife, midwife_of
 from janani.portals.midwife.derived import day as day_of
-from janani.portals.midwife.derived import weeks
+from janani.portals.midwife.derived import weeks_pregnant
 from janani.portals.midwife.drafts import Draft
 from janani.portals.midwife.forms import Section
 from janani.portals.midwife.pages_drafts import take_in
@@ -32,16 +31,14 @@ _EARLY_DAYS = 10  # so long before its day a visit is taken to be the planned on
 async def page(request: _Request, uid: FromPath[str]) -> Response[str]:
     """Who she is, how far along, her visits and referrals, the next visit."""
     midwife = await midwife_of(request)
-    return await _woman_page(midwife, uid, note=request.query_params.get("note", ""))
+    return await woman_page(midwife, await known_woman(midwife, uid), note=request.query_params.get("note", ""))
 
 
-@post("/midwife/women/{uid:str}/{kind:str}", summary="Midwife: begin a visit, a referral, …, or plan the next visit")
+@post("/midwife/women/{uid:str}/{kind:str}", summary="Midwife: begin a visit, a referral, …")
 async def begin(request: _Request, uid: FromPath[str], kind: FromPath[str]) -> Response[Any]:
-    """A draft for a visit, a referral or what else a stage holds; an appointment is written at once."""
+    """A draft for a visit, a referral or what else a stage holds."""
     midwife = await midwife_of(request)
-    known = await _woman(midwife, uid)
-    if kind == "appointment":
-        return await _plan(midwife, known, str((await request.form()).get(_DAY, "")))
+    known = await known_woman(midwife, uid)
     if drafts.STAGES.get(kind) not in midwife.state.programme.registry.stages:
         raise NotFound
     pool, owner = midwife.state.pool, midwife.session.username
@@ -58,7 +55,7 @@ async def form(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, _kind(request))
     if draft.sent:
         return Redirect(f"/midwife/women/{draft.tracked_entity}")
-    return await _show_form(midwife, draft, {})
+    return await _show_form(midwife, draft, {}, note=request.query_params.get("note", ""))
 
 
 @post(_FORMS, summary="Midwife: send a visit, a referral or a form of a further stage")
@@ -70,14 +67,15 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     midwife = await midwife_of(request)
     sections = await _tidy(midwife, draft)
     today = midwife.now.date()
-    faults = forms.faults(sections, draft.fields, today)
     on = day_of(draft.fields.get(_DAY))
+    answered = await _worked_out(midwife, draft, on)
+    faults = forms.faults(sections, answered.fields, today, midwife.state.programme.registry.plausible)
     if on is None or on > today:
         faults[_DAY] = _("Please give the day of the visit, today or earlier.")
     if faults or on is None:
         return await _show_form(midwife, draft, faults)
     try:
-        report = await registry.write(midwife, await _payload(midwife, draft, sections, on))
+        report = await registry.write(midwife, await _payload(midwife, answered, sections, on))
     except Away as error:
         return await _show_form(midwife, draft, {"": error.text}, status=503)
     refused = payloads.refusals(report, forms.all_fields(sections))
@@ -98,47 +96,50 @@ async def drop(request: _Request, draft_id: FromPath[str]) -> Redirect:
 
 
 async def _payload(midwife: Midwife, draft: Draft, sections: list[Section], on: date) -> dict[str, Any]:
-    """The event: that of the planned visit when this is it and nobody recorded it meanwhile, else one of its own."""
+    """The event."""
     programme = midwife.state.programme
     values = {each.id: draft.fields[each.id] for each in forms.all_fields(sections) if each.id in draft.fields}
-    uids = draft.uids
-    if (planned := draft.fields.get(_PLANNED)) is not None:
-        known = await _woman(midwife, draft.tracked_entity)
-        if any(one.event == planned and (one.is_planned or one.values == values) for one in known.visits):
-            uids = msgspec.structs.replace(uids, event=planned)
+    uids = await _uids(midwife, draft)
     stage = programme.registry.stages[drafts.STAGES[draft.kind]]
     return payloads.visit(programme, uids, stage, draft.fields.get(_UNIT, ""), on.isoformat(), values)
 
 
-async def _plan(midwife: Midwife, known: Woman, text: str) -> Response[Any]:
-    """Plans the next visit: moves the one that is planned, or makes one."""
-    on, today = day_of(text), midwife.now.date()
-    if on is None or on < today:
-        return await _woman_page(midwife, known.uid, fault=_("Please give a day from today on."))
-    planned = known.next_visit
-    # Named by what it follows, so that pressing twice plans one visit.
-    event = planned.event if planned else uid_of(f"planned/{known.enrollment}/{len(known.visits)}/{on}")
-    unit = planned.unit if planned else await _clinic(midwife, known)
-    uids = Uids(known.uid, known.enrollment, event)
-    report = await registry.write(midwife, payloads.appointment(midwife.state.programme, uids, unit, on.isoformat()))
-    if report.get("status") == "ERROR":
-        return await _woman_page(midwife, known.uid, fault=" ".join(payloads.refusals(report, []).values()))
-    return Redirect(f"/midwife/women/{known.uid}?note=planned", status_code=303)
+async def _uids(midwife: Midwife, draft: Draft) -> Uids:
+    """What to write as: the planned visit when this is it, else an event of its own; what it became once, it stays.
+
+    The answer to an earlier try may have been lost: her page says what arrived, and that is written again. A planned
+    visit that somebody else recorded meanwhile stays theirs. Kept before the write, so that a lost answer leaves it.
+    """
+    uids, ticked = draft.uids, draft.fields.get(_PLANNED, "")
+    if not (ticked or uids.planned):
+        return uids
+    visits = {one.event: one for one in (await known_woman(midwife, draft.tracked_entity)).visits}
+    earlier, chosen = visits.get(uids.planned), visits.get(ticked)
+    if uids.event in visits:
+        return uids
+    if earlier and not earlier.is_planned and earlier.updated_by == midwife.session.username:
+        return msgspec.structs.replace(uids, event=earlier.event)
+    draft.uids = msgspec.structs.replace(uids, planned=ticked if chosen and chosen.is_planned else "")
+    await drafts.keep_uids(midwife.state.pool, draft)
+    return msgspec.structs.replace(draft.uids, event=draft.uids.planned or uids.event)
 
 
-async def _clinic(midwife: Midwife, known: Woman) -> str:
+async def clinic(midwife: Midwife, known: Woman) -> str:
     """Where her next visit is: her last one's clinic if the midwife may write there, else the midwife's first."""
     own = [uid for uid, _name in await registry.units(midwife)]
     earlier = [visit.unit for visit in reversed(known.visits) if visit.unit in own]
     return (earlier or own or [known.unit])[0]
 
 
-async def _woman(midwife: Midwife, uid: str) -> Woman:
+async def known_woman(midwife: Midwife, uid: str) -> Woman:
+    """The woman as the registry knows her now. Raises Away, NotFound."""
     return woman(await registry.person(midwife, uid), midwife.state.programme, midwife.now.date())
 
 
-async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str = "") -> Response[str]:
-    known = await _woman(midwife, uid)
+async def woman_page(
+    midwife: Midwife, known: Woman, *, note: str = "", fault: str = "", status: int = 0, day: str = ""
+) -> Response[str]:
+    """Her page; `fault` says why the `day` that stands in it is not planned."""
     program = await registry.program(midwife)
     stages = midwife.state.programme.registry.stages
     hidden = frozenset({midwife.state.programme.registry.elements.get("record_origin", "")})
@@ -148,8 +149,9 @@ async def _woman_page(midwife: Midwife, uid: str, *, note: str = "", fault: str 
     return show(
         midwife,
         "midwife_woman.html",
-        status=422 if fault else 200,
+        status=status or (422 if fault else 200),
         woman=known,
+        day=day,
         labels=labels,
         attributes=attributes,
         stages=stages,
@@ -177,12 +179,14 @@ async def _sections(midwife: Midwife, draft: Draft) -> list[Section]:
     )
 
 
-async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, status: int = 0) -> Response[str]:
+async def _show_form(
+    midwife: Midwife, draft: Draft, faults: dict[str, str], *, status: int = 0, note: str = ""
+) -> Response[str]:
     known = await registry.last_known(midwife, draft.tracked_entity)
     sections, today = await _sections(midwife, draft), midwife.now.date()
-    _prefill(midwife, draft, known, today)
+    _prefill(midwife, draft, known, sections, today)
     units = await registry.units(midwife)
-    draft.fields.setdefault(_UNIT, await _clinic(midwife, known))
+    draft.fields.setdefault(_UNIT, await clinic(midwife, known))
     return show(
         midwife,
         "midwife_event.html",
@@ -194,22 +198,39 @@ async def _show_form(midwife: Midwife, draft: Draft, faults: dict[str, str], *, 
         units=units,
         faults=faults,
         today=today,
+        note=note,
     )
 
 
-def _prefill(midwife: Midwife, draft: Draft, known: Woman, today: date) -> None:
-    """What need not be typed: the day, whether it is the planned visit, and the weeks by her last period."""
+async def _worked_out(midwife: Midwife, draft: Draft, on: date | None) -> Draft:
+    """`draft` with the weeks on the day of the visit, when she gave none; what she typed herself stays as it is."""
+    poa = midwife.state.programme.registry.elements["poa"]
+    if draft.kind != "visit" or on is None or poa in draft.fields:
+        return draft
+    found = _weeks_on(midwife, await registry.last_known(midwife, draft.tracked_entity), on)
+    return draft if found is None else msgspec.structs.replace(draft, fields=draft.fields | {poa: str(found)})
+
+
+def _weeks_on(midwife: Midwife, known: Woman, on: date) -> int | None:
+    """Her weeks on a day of this pregnancy, by her last period."""
+    birth = midwife.state.programme.registry.stages.get("birth")
+    born = any(one.stage == birth and not one.is_planned and one.day and one.day <= on for one in known.visits)
+    return None if born else weeks_pregnant(known.last_period, on)
+
+
+def _prefill(midwife: Midwife, draft: Draft, known: Woman, sections: list[Section], today: date) -> None:
+    """What need not be typed: the day, whether it is the planned visit; and the weeks, which follow from the day."""
     planned = known.next_visit
     if not draft.fields and planned and planned.day and (planned.day - today).days <= _EARLY_DAYS:
         draft.fields[_PLANNED] = planned.event
     draft.fields.setdefault(_DAY, today.isoformat())
-    elements = midwife.state.programme.registry.elements
-    newest: dict[str, str] = {}
-    for visit in known.visits:
-        newest |= visit.values
-    last_period, on = day_of(newest.get(elements["lmp"])), day_of(draft.fields[_DAY])
-    if draft.kind == "visit" and last_period and on:
-        draft.fields.setdefault(elements["poa"], str(weeks(last_period, on)))
+    poa = midwife.state.programme.registry.elements["poa"]
+    if draft.kind == "visit" and (found := _weeks_on(midwife, known, today)) is not None:
+        for each in forms.all_fields(sections):
+            if each.id == poa:
+                each.mandatory = False
+                words = _("Leave it empty to have it worked out for the day of the visit. Today: {weeks}.")
+                each.hint = f"{each.hint} {words.format(weeks=found)}".strip()
 
 
 def _kind(request: _Request) -> str:

@@ -33,13 +33,16 @@ class Conflict(Struct, frozen=True):
 
 @post("/midwife/women/{uid:str}/details", summary="Midwife: begin to change a woman's details")
 async def begin(request: _Request, uid: FromPath[str]) -> Redirect:
-    """A form with what the registry says now."""
+    """The form she changed and has not sent, or one with what the registry says now."""
     midwife = await midwife_of(request)
+    pool, owner = midwife.state.pool, midwife.session.username
+    if (changed := await drafts.open_for(pool, owner, KIND, uid)) is not None:
+        return Redirect(f"/midwife/details/{changed}", status_code=303)
     known = await _woman(midwife, uid)
     base = _own(known, forms.all_fields(await details_sections(midwife)))
     draft = await drafts.begin(
-        midwife.state.pool,
-        midwife.session.username,
+        pool,
+        owner,
         KIND,
         tracked_entity=uid,
         enrollment=known.enrollment,
@@ -74,19 +77,20 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     if faults := forms.faults(sections, draft.fields, midwife.now.date()):
         return await _show_form(midwife, draft, faults)
     try:
-        return await _save(midwife, draft, sections)
+        return await _save(midwife, draft, sections, sent.get("base_seen", ""))
     except Away as error:
         return await _show_form(midwife, draft, {"": error.text}, status=503)
 
 
-async def _save(midwife: Midwife, draft: Draft, sections: list[Section]) -> Response[Any]:
+async def _save(midwife: Midwife, draft: Draft, sections: list[Section], seen: str) -> Response[Any]:
+    """Writes it; `seen` tells a page that was made before the draft learnt what others changed (in another tab)."""
     person = await registry.person(midwife, draft.tracked_entity)
     known, fields = woman(person, midwife.state.programme, midwife.now.date()), forms.all_fields(sections)
     now = _own(known, fields)
-    found = conflicts(fields, draft.base, now, draft.fields)
-    for each in fields:  # what she left alone stays as the registry has it now
-        if draft.fields.get(each.id) == draft.base.get(each.id) and each.id in now:
-            draft.fields[each.id] = now[each.id]
+    current = seen == drafts.digest(draft.base) and bool(draft.base or not now)  # a form begun again has no base
+    found = conflicts(fields, draft.base if current else None, now, draft.fields)
+    if current:
+        draft.fields = merged(fields, draft.base, now, draft.fields)
     draft.base = now
     await drafts.keep_fields(midwife.state.pool, draft)
     await drafts.keep_base(midwife.state.pool, draft)
@@ -102,15 +106,27 @@ async def _save(midwife: Midwife, draft: Draft, sections: list[Section]) -> Resp
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=details-saved", status_code=303)
 
 
-def conflicts(fields: list[Field], base: dict[str, str], now: dict[str, str], typed: dict[str, str]) -> list[Conflict]:
-    """What differs from `base` both in the registry `now` and in what was `typed`, and not in the same way."""
+def conflicts(
+    fields: list[Field], base: dict[str, str] | None, now: dict[str, str], typed: dict[str, str]
+) -> list[Conflict]:
+    """What differs from `base` both in the registry `now` and in what was `typed`, and not in the same way.
+
+    Without `base`, what she had seen when she typed is not known: all that differs.
+    """
     return [
         Conflict(each, now.get(each.id, ""), typed.get(each.id, ""))
         for each in fields
-        if now.get(each.id) != base.get(each.id)
-        and typed.get(each.id) != base.get(each.id)
-        and typed.get(each.id) != now.get(each.id)
+        if typed.get(each.id) != now.get(each.id)
+        and (base is None or base.get(each.id) not in (now.get(each.id), typed.get(each.id)))
     ]
+
+
+def merged(fields: list[Field], base: dict[str, str], now: dict[str, str], typed: dict[str, str]) -> dict[str, str]:
+    """What was `typed`, with what she left alone as the registry has it `now`: changed or taken away meanwhile."""
+    alone = {each.id for each in fields if typed.get(each.id) == base.get(each.id)}
+    return {uid: text for uid, text in typed.items() if uid not in alone} | {
+        uid: now[uid] for uid in alone if uid in now
+    }
 
 
 def _changed(
@@ -123,7 +139,7 @@ def _changed(
         return {}
     if programme.registry.attributes["birth_date"] in changed:
         changed = with_age(programme, changed, midwife.now.date())
-    if known.identity.status == identity_state.VERIFIED:
+    if known.identity.status in identity_state.SURE:
         marked = programme.registry.attributes["identity_verified_fields"]
         changed[marked] = ",".join(sorted(known.identity.marks(typed)))
     return changed
@@ -154,6 +170,7 @@ async def _show_form(
         draft=draft,
         woman=known,
         sections=sections,
+        base_seen=drafts.digest(draft.base),
         faults=faults,
         conflicts=found or [],
         marks=known.identity.marks(draft.fields),

@@ -31,12 +31,13 @@ from janani.portals.midwife.identity_state import (
 from janani.portals.midwife.pages_drafts import take_in
 from janani.portals.midwife.pages_registration import compared, details_sections
 from janani.portals.midwife.pages_start import jinja, show
-from janani.portals.midwife.women import woman
+from janani.portals.midwife.women import Woman, woman
 from janani.portals.problems import Away, NotFound
 from janani.portals.sessions import SQL, digest
 
 _Request = Request[Any, Any, Any]
 ATTRIBUTES = "application/vnd.dhis2.attributes+json"
+_NOT_UNIQUE = "E1064"
 KINDS = ("registration", "identity")
 
 
@@ -109,7 +110,7 @@ async def begin_for_woman(request: _Request, uid: FromPath[str]) -> Redirect:
     """A draft that holds nothing but her identity, and its page."""
     midwife = await midwife_of(request)
     person = await registry.person(midwife, uid)
-    known = woman(person, midwife.state.programme, midwife.now.date())
+    known = _known(midwife, person)
     draft = await drafts.begin(
         midwife.state.pool,
         midwife.session.username,
@@ -128,18 +129,25 @@ async def identity_page(request: _Request, draft_id: FromPath[str]) -> Response[
     draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
     if draft.sent:
         return Redirect(f"/midwife/women/{draft.tracked_entity}")
-    person = await registry.person(midwife, draft.tracked_entity)
-    known = woman(person, midwife.state.programme, midwife.now.date())
+    return await _show(midwife, draft, note=request.query_params.get("note", ""))
+
+
+async def _show(
+    midwife: Midwife, draft: Draft, *, note: str = "", faults: dict[str, str] | None = None
+) -> Response[Any]:
+    known = _known(midwife, await registry.person(midwife, draft.tracked_entity))
     labels = {each.id: each for each in forms.all_fields(await details_sections(midwife))}
     region = midwife.state.programme.phone_region
     return show(
         midwife,
         "midwife_identity.html",
+        status=409 if faults else 200,
         draft=draft,
         woman=known,
         differences=compared(labels, known.attributes, draft.identity.values, region),
         card=compared(labels, draft.identity.card, draft.identity.values, region),
-        note=request.query_params.get("note", ""),
+        note=note,
+        faults=faults or {},
     )
 
 
@@ -150,7 +158,11 @@ async def decide(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
     draft = await drafts.find(midwife.state.pool, midwife.session.username, draft_id, "identity")
     if draft.sent or draft.identity.status not in (VERIFIED, VERIFIED_OFFLINE):
         return Redirect(f"/midwife/women/{draft.tracked_entity}", status_code=303)
-    if (await request.form()).get("do") == "save":
+    do, _colon, seen = str((await request.form()).get("do", "")).partition(":")
+    if do == "save" and seen != draft.identity.verified_at:
+        words = _("Someone else signed in here since this page was shown. Please compare again before you save.")
+        return await _show(midwife, draft, faults={"": words})
+    if do == "save":
         return await _save(midwife, draft)
     await drafts.drop(midwife.state.pool, draft)
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=identity-not-hers", status_code=303)
@@ -198,7 +210,8 @@ async def _keep_status(midwife: Midwife, draft: Draft, status: str) -> None:
         state = {programme.registry.attributes["identity_status"]: status}
         with contextlib.suppress(Away):
             person = await registry.person(midwife, draft.tracked_entity)
-            await registry.write(midwife, payloads.changed_attributes(programme, person, state))
+            if identity_state.below(_known(midwife, person).identity.status, status):
+                await registry.write(midwife, payloads.changed_attributes(programme, person, state))
 
 
 async def _authorization(midwife: Midwife) -> dict[str, Any]:
@@ -244,6 +257,8 @@ async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:
     """Writes the identity of a woman who is registered: the state, and the verified values."""
     programme = midwife.state.programme
     person = await registry.person(midwife, draft.tracked_entity)
+    if identity_state.below(draft.identity.status, _known(midwife, person).identity.status):
+        return back_to(draft, "identity-surer")
     values = with_age(programme, draft.identity.values, midwife.now.date())
     values |= identity_state.attributes(draft.identity, values, programme)
     try:
@@ -251,9 +266,26 @@ async def _save(midwife: Midwife, draft: Draft) -> Response[Any]:
     except Away:
         return back_to(draft, "registry-away")
     if report.get("status") == "ERROR":
-        return back_to(draft, "identity-of-another")
+        return await _refused_by_registry(midwife, draft, report)
     await drafts.mark_sent(midwife.state.pool, draft)
     return Redirect(f"/midwife/women/{draft.tracked_entity}?note=verified", status_code=303)
+
+
+async def _refused_by_registry(midwife: Midwife, draft: Draft, report: dict[str, Any]) -> Response[Any]:
+    """Her page with the registry's reasons; that another woman has it already only where her numbers are refused so."""
+    roles = midwife.state.programme.registry.attributes
+    hers = [roles[role] for role in ("subject", "nic", "phn")]
+    errors = report.get("validationReport", {}).get("errorReports", [])
+    taken = [error.get("message", "") for error in errors if error.get("errorCode") == _NOT_UNIQUE]
+    if any(uid in message for uid in hers for message in taken):
+        return back_to(draft, "identity-of-another")
+    sections = forms.attribute_sections(await registry.program(midwife), hidden=set())
+    words = payloads.refusals(report, forms.all_fields(sections)) or {"": _("The registry did not take it.")}
+    return await _show(midwife, draft, faults=words)
+
+
+def _known(midwife: Midwife, person: dict[str, Any]) -> Woman:
+    return woman(person, midwife.state.programme, midwife.now.date())
 
 
 def _away_words() -> str:

@@ -10,7 +10,7 @@ from litestar.response import Redirect
 from janani.kernel.i18n import _
 from janani.portals.midwife import drafts, forms, health_number, identity_state, payloads, registry
 from janani.portals.midwife.access import Midwife, midwife_of
-from janani.portals.midwife.derived import day, filled
+from janani.portals.midwife.derived import day, filled, nic_forms
 from janani.portals.midwife.drafts import Draft, Number
 from janani.portals.midwife.forms import Field, Section
 from janani.portals.midwife.pages_drafts import take_in
@@ -21,7 +21,6 @@ from janani.programmes.sri_lanka import e164, nic_differences, parse_nic, same_n
 
 _Request = Request[Any, Any, Any]
 KIND, UNIT, NUMBER = "registration", "unit", "phn_number"
-_NEW_CARDS_ONLY = 2000
 _OWN = ("phn", "subject", "age", "registration_number", "phn_mismatch_reason")
 _IDENTITY = (
     "identity_status",
@@ -70,10 +69,30 @@ async def send(request: _Request, draft_id: FromPath[str]) -> Response[Any]:
             return await _look_up(midwife, draft, candidate or number)
         case ("decide", _, decision):
             return await _decide(midwife, draft, decision, sent.get("phn_reason", "").strip())
+        case _ if unseen := _unseen(draft, sent):
+            return await _show_form(midwife, draft, unseen, status=409)
         case _ if number and not draft.phn.decision:
             return await _look_up(midwife, draft, number)
         case _:
             return await _submit(midwife, draft, distinct=sent.get("distinct") == "yes")
+
+
+def _seen(draft: Draft) -> dict[str, str]:
+    """What a page shows of her number and her identity, by section; an older one shows something else."""
+    number = f"{draft.phn.decision}:{draft.phn.number}" if draft.phn.known else ""
+    return {"phn": number, "identity": draft.identity.verified_at}
+
+
+def _unseen(draft: Draft, sent: dict[str, str]) -> dict[str, str]:
+    """In words, by section, what the page that was sent does not show yet. Nothing is written of what was not seen."""
+    words = {
+        "phn": _("Another number was looked up for this form since this page was shown. Please look at it, and go on."),
+        "identity": _("Someone signed in for this form since this page was shown. Is it she? If not, verify again."),
+    }
+    seen = _seen(draft)
+    return {
+        section: text for section, text in words.items() if sent.get(f"{section}_seen", seen[section]) != seen[section]
+    }
 
 
 async def sections_of(midwife: Midwife) -> tuple[list[Section], list[Section]]:
@@ -126,7 +145,7 @@ async def _look_up(midwife: Midwife, draft: Draft, number: str) -> Response[Any]
         found = await health_number.look_up(midwife, number)
     except Away as error:
         return await _show_form(midwife, draft, {NUMBER: error.text}, status=503)
-    draft.phn = msgspec.structs.replace(found, refused=draft.phn.refused)
+    draft.phn = msgspec.structs.replace(found, refused=draft.phn.refused, issued=draft.phn.issued)
     await drafts.keep_phn(midwife.state.pool, draft)
     if draft.phn.fault:
         return await _show_form(midwife, draft, {NUMBER: draft.phn.fault})
@@ -134,7 +153,10 @@ async def _look_up(midwife: Midwife, draft: Draft, number: str) -> Response[Any]
 
 
 async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) -> Response[Any]:
-    """The midwife says whether the number she brought is hers: "same", "other" with a reason, or "again"."""
+    """The midwife says whether the number she saw is hers: "same:…", "other:…" with a reason, or "again"."""
+    decision, _colon, seen = decision.partition(":")
+    if decision in ("same", "other") and seen != draft.phn.number:
+        return await _show_form(midwife, draft, _unseen(draft, {"phn_seen": seen}), status=409)
     if decision == "other" and not reason:
         return await _show_form(midwife, draft, {"phn_reason": _("Please say why this number is not hers.")})
     if decision in ("same", "other") and draft.phn.known:
@@ -142,7 +164,8 @@ async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) ->
         draft.phn.reason = reason if decision == "other" else ""
         draft.phn.refused |= {draft.phn.number: reason} if decision == "other" else {}
     else:
-        draft.phn = Number(refused={one: why for one, why in draft.phn.refused.items() if one != draft.phn.number})
+        left = {one: why for one, why in draft.phn.refused.items() if one != draft.phn.number}
+        draft.phn = Number(refused=left, issued=draft.phn.issued)
         draft.fields.pop(NUMBER, None)
         await drafts.keep_fields(midwife.state.pool, draft)
     await drafts.keep_phn(midwife.state.pool, draft)
@@ -152,7 +175,7 @@ async def _decide(midwife: Midwife, draft: Draft, decision: str, reason: str) ->
 async def _submit(midwife: Midwife, draft: Draft, *, distinct: bool) -> Response[Any]:
     about_her, stage = await sections_of(midwife)
     today = midwife.now.date()
-    faults = forms.faults([*about_her, *stage], draft.fields, today)
+    faults = forms.faults([*about_her, *stage], draft.fields, today, midwife.state.programme.registry.plausible)
     if not draft.fields.get(UNIT):
         faults[UNIT] = _("Please choose the clinic or area.")
     if draft.phn.known and not draft.phn.decision:
@@ -214,13 +237,17 @@ async def _number(midwife: Midwife, draft: Draft, *, distinct: bool) -> str | li
     if draft.phn.decision == "same":
         return await health_number.confirm(midwife, draft.phn.number, draft.fields, draft.identity.subject)
     subject = draft.identity.subject
+    if draft.phn.issued:  # by an earlier try, after which she may have corrected the form
+        return await health_number.confirm(midwife, draft.phn.issued, draft.fields, subject)
     if not distinct:
         others = [
             one for one in await health_number.alike(midwife, draft.fields, subject) if one.phn not in draft.phn.refused
         ]
         if others:
             return others
-    return await health_number.issue(midwife, draft.fields, subject, draft.id)
+    draft.phn.issued = await health_number.issue(midwife, draft.fields, subject, draft.id)
+    await drafts.keep_phn(midwife.state.pool, draft)
+    return draft.phn.issued
 
 
 async def _already_registered(midwife: Midwife, draft: Draft) -> Woman | None:
@@ -259,6 +286,7 @@ async def _show_form(
         "midwife_registration.html",
         status=status or (422 if faults else 200),
         draft=draft,
+        seen=_seen(draft),
         about_her=about_her,
         stage=stage,
         units=units,
@@ -293,17 +321,6 @@ def _same(each: Field, one: str, other: str, region: str) -> bool:
     if each.value_type == "PHONE_NUMBER":
         return (e164(one, region) or one) == (e164(other, region) or other)
     return same_nic(one, other) or _folded(one) == _folded(other)
-
-
-def nic_forms(text: str) -> list[str]:
-    """Every way the same card's number may have been written: as given, the new card's 12 digits, the old card's."""
-    nic = parse_nic(text)
-    if nic is None:
-        return [text]
-    new, forms_ = nic.new_form, [nic.number, nic.new_form]
-    if nic.year < _NEW_CARDS_ONLY and nic.serial.startswith("0"):
-        forms_ += [f"{new[2:7]}{new[8:]}{letter}" for letter in "VX"]
-    return list(dict.fromkeys(forms_))
 
 
 def _folded(text: str) -> str:

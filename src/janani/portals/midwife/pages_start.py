@@ -125,11 +125,13 @@ def show(midwife: Midwife, template: str, *, status: int = 200, **values: Any) -
 def _draft_row(row: Any, midwife: Midwife, everyone: list[Woman], further: dict[str, str]) -> dict[str, Any]:
     """A form not sent yet: what it is, of whom, and where; `further` are names of kinds."""
     titles = further | {"registration": _("New registration"), "visit": _("Visit"), "referral": _("Referral")}
+    titles |= {"details": _("Her details")}
     fields = msgspec.json.decode(row["fields"], type=dict[str, str])
     typed = fields.get(midwife.state.programme.registry.attributes["full_name"], "")
     known = next((one.name for one in everyone if one.uid == row["tracked_entity"]), "")
     name = known or typed or _("without a name yet")
-    return {"id": row["id"], "kind": row["kind"], "title": titles[row["kind"]], "name": name, "at": row["updated_at"]}
+    page = row["kind"] if row["kind"] == "details" else f"{row['kind']}s"
+    return {"path": f"/midwife/{page}/{row['id']}", "title": titles[row["kind"]], "name": name}
 
 
 handlers = [today, log_in, come_back, log_out]

@@ -14,11 +14,15 @@ _IN_CONSEQUENCE = "E5000"  # an object was left out because one that it belongs 
 
 
 class Uids(Struct):
-    """The UIDs a draft was given when it began: a form sent twice writes the same objects."""
+    """The UIDs a draft was given when it began: a form sent twice writes the same objects.
+
+    `planned` is the planned visit that it was sent as, "" when it was sent as none.
+    """
 
     tracked_entity: str
     enrollment: str
     event: str
+    planned: str = ""
 
 
 def registration(
@@ -72,6 +76,13 @@ def appointment(programme: Programme, uids: Uids, unit: str, day: str) -> Json:
     """A visit that is planned for `day`."""
     stage = programme.registry.stages["visit"]
     return {"events": [_event(programme, uids, stage, unit) | {"status": "SCHEDULE", "scheduledAt": day}]}
+
+
+def cancelled(programme: Programme, uids: Uids, unit: str, day: str) -> Json:
+    """The visit that was planned for `day` and will not be."""
+    event: Json
+    [event] = appointment(programme, uids, unit, day)["events"]
+    return {"events": [event | {"status": "SKIPPED"}]}
 
 
 def changed_attributes(programme: Programme, person: Json, attributes: dict[str, str]) -> Json:

@@ -1,4 +1,4 @@
-"""What the midwife's pages ask of the registry, in their own words. Every refusal becomes a page (`access.away`)."""
+"""What the midwife's pages ask of the registry, in their own words. Every refusal becomes a page (`access.failed`)."""
 
 import asyncio
 import re
@@ -9,6 +9,7 @@ from typing import Any, cast
 from janani.clients.dhis2 import Dhis2Error
 from janani.portals.midwife import access
 from janani.portals.midwife.access import Midwife
+from janani.portals.midwife.derived import nic_forms
 from janani.portals.midwife.forms import PROGRAM_FIELDS
 from janani.portals.midwife.women import FIELDS, Woman, woman
 from janani.programmes.sri_lanka import e164
@@ -27,11 +28,11 @@ async def program(midwife: Midwife) -> Json:
 
 
 async def units(midwife: Midwife) -> list[tuple[str, str]]:
-    """The clinics she may write at and that have the programme: (uid, name). Raises Away."""
-    me = await _kept(midwife, "me", lambda: midwife.registry.me("organisationUnits[id,displayName,path]"))
+    """The clinics with the programme: her own and those below (DHIS2's capture scope), as (uid, name). Raises Away."""
+    me = await _kept(midwife, "me", lambda: midwife.registry.me("organisationUnits[id]"))
     own = {unit["id"] for unit in me["organisationUnits"]}
     offered = (await program(midwife))["organisationUnits"]
-    return [(unit["id"], unit["displayName"]) for unit in offered if unit["id"] in own]
+    return [(unit["id"], unit["displayName"]) for unit in offered if own & set(unit["path"].split("/"))]
 
 
 async def _kept(
@@ -46,12 +47,17 @@ async def _kept(
         known = await ask()
     except Dhis2Error as error:
         if known is None or not error.retryable:
-            raise access.away(error) from error
+            raise await access.failed(midwife, error) from error
+    return _keep(midwife, name, cast(Json, known), seconds)
+
+
+def _keep(midwife: Midwife, name: str, known: Json, seconds: float) -> Json:
+    kept, key = midwife.state.kept, (midwife.session.username, name)
     kept.pop(key, None)
     kept[key] = (known, time.monotonic() + seconds)
     while len(kept) > _MOST_KEPT:
         del kept[next(iter(kept))]
-    return cast(Json, known)
+    return known
 
 
 async def women(midwife: Midwife) -> list[Woman]:
@@ -66,7 +72,7 @@ async def women(midwife: Midwife) -> list[Woman]:
     try:
         people = [person async for person in midwife.registry.tracked_entities(query)]
     except Dhis2Error as error:
-        raise access.away(error) from error
+        raise await access.failed(midwife, error) from error
     today = midwife.now.date()
     return [woman(person, programme, today) for person in people]
 
@@ -74,9 +80,9 @@ async def women(midwife: Midwife) -> list[Woman]:
 async def person(midwife: Midwife, uid: str) -> Json:
     """One tracked entity with enrolments of the programme and events. Raises Away, NotFound."""
     try:
-        return await _person(midwife, uid)
+        return _keep(midwife, uid, await _person(midwife, uid), 0)
     except Dhis2Error as error:
-        raise access.away(error) from error
+        raise await access.failed(midwife, error) from error
 
 
 async def last_known(midwife: Midwife, uid: str) -> Woman:
@@ -103,19 +109,22 @@ async def people_with(midwife: Midwife, attribute: str, *values: str) -> list[Wo
     try:
         found = [one async for one in midwife.registry.tracked_entities(query)]
     except Dhis2Error as error:
-        raise access.away(error) from error
+        raise await access.failed(midwife, error) from error
     return [woman(one, programme, midwife.now.date()) for one in found]
 
 
 async def by_number(midwife: Midwife, text: str) -> list[Woman]:
-    """The women at other clinics whom she may see and who have exactly this number: PHN, NIC, phone, registration."""
+    """The women at other clinics whom she may see and who have exactly this number: PHN, NIC, phone, registration.
+
+    A NIC in either of its forms; the two are the same card.
+    """
     number = "".join(text.split())
     if sum(letter.isdigit() for letter in number) < _LEAST_DIGITS:
         return []
     programme = midwife.state.programme
-    wanted = [(role, number.upper()) for role in ("phn", "nic", "registration_number")]
-    wanted.append(("phone", e164(number, programme.phone_region) or number))
-    asked = [people_with(midwife, programme.registry.attributes[role], value) for role, value in wanted]
+    wanted = [(role, [number.upper()]) for role in ("phn", "registration_number")]
+    wanted += [("nic", nic_forms(number.upper())), ("phone", [e164(number, programme.phone_region) or number])]
+    asked = [people_with(midwife, programme.registry.attributes[role], *values) for role, values in wanted]
     found = {one.uid: one for people in await asyncio.gather(*asked) for one in people}
     return list(found.values())
 
@@ -133,7 +142,7 @@ async def generated(midwife: Midwife, program_metadata: Json) -> dict[str, str]:
         try:
             values[uid] = str((await midwife.registry.get(f"/trackedEntityAttributes/{uid}/generate"))["value"])
         except Dhis2Error as error:
-            raise access.away(error) from error
+            raise await access.failed(midwife, error) from error
     return values
 
 
@@ -142,4 +151,4 @@ async def write(midwife: Midwife, payload: Json) -> Json:
     try:
         return await midwife.registry.import_tracker(payload)
     except Dhis2Error as error:
-        raise access.away(error) from error
+        raise await access.failed(midwife, error) from error

@@ -1,11 +1,11 @@
 """A woman as the pages show her: from a tracked entity of the registry. Pure."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec import Struct
 
-from janani.portals.midwife.derived import day, weeks
+from janani.portals.midwife.derived import PREGNANCY_DAYS, day, weeks_pregnant
 from janani.portals.midwife.identity_state import IdentityState, known
 from janani.programmes import Programme
 
@@ -13,8 +13,11 @@ Json = dict[str, Any]
 FIELDS = (
     "trackedEntity,orgUnit,updatedAt,attributes[attribute,value],enrollments[enrollment,status,orgUnit,enrolledAt,"
     "occurredAt,attributes[attribute,value],events[event,programStage,status,orgUnit,occurredAt,scheduledAt,"
-    "dataValues[dataElement,value]]]"
+    "updatedBy[username],dataValues[dataElement,value]]]"
 )
+
+_DUE = ("edd_agreed", "edd_ultrasound", "edd")  # roles of the days she may be due, best first
+_SEEN = ("visit", "specialist", "postnatal")  # roles of the stages at which danger signs are asked for
 
 
 class Visit(Struct):
@@ -26,6 +29,7 @@ class Visit(Struct):
     day: date | None
     values: dict[str, str]
     unit: str
+    updated_by: str = ""
 
     @property
     def is_planned(self) -> bool:
@@ -34,7 +38,7 @@ class Visit(Struct):
 
 
 class Woman(Struct):
-    """A woman in care."""
+    """A woman in care. `over` is her pregnancy; `planned` the visit that stands as planned, wanted still or not."""
 
     uid: str
     enrollment: str
@@ -47,8 +51,12 @@ class Woman(Struct):
     phn: str
     nic: str
     registration_number: str
+    last_period: date | None
     weeks: int | None
     due: date | None
+    died: bool
+    over: bool
+    planned: Visit | None
     next_visit: Visit | None
     overdue: bool
     risks: list[str]
@@ -68,8 +76,13 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
     for one in done:
         newest |= one.values
     last_period = day(newest.get(elements["lmp"]))
+    due = next(filter(None, (day(newest.get(elements.get(role, ""))) for role in _DUE)), None)
+    died = newest.get(elements.get("deceased", "")) == "true"
+    over = died or _over(
+        enrollment, done, programme, last_period or (due - timedelta(days=PREGNANCY_DAYS) if due else None)
+    )
     planned = [one for one in visits if one.is_planned and one.stage == programme.registry.stages["visit"]]
-    following = planned[0] if planned else None
+    following = planned[0] if planned and not over else None
     return Woman(
         uid=person["trackedEntity"],
         enrollment=enrollment.get("enrollment", ""),
@@ -82,15 +95,23 @@ def woman(person: Json, programme: Programme, today: date) -> Woman:
         phn=values.get(roles["phn"], ""),
         nic=values.get(roles["nic"], ""),
         registration_number=values.get(roles["registration_number"], ""),
-        weeks=weeks(last_period, today) if last_period else None,
-        due=day(newest.get(elements.get("edd_agreed", "")))
-        or day(newest.get(elements["edd_ultrasound"]))
-        or day(newest.get(elements["edd"])),
+        last_period=last_period,
+        weeks=None if over else weeks_pregnant(last_period, today),
+        due=None if over else due,
+        died=died,
+        over=over,
+        planned=planned[0] if planned else None,
         next_visit=following,
         overdue=bool(following and following.day and following.day < today),
-        risks=_risks(programme, newest),
+        risks=[] if died else _risks(programme, done, over=over),
         identity=known(values, programme),
     )
+
+
+def _over(enrollment: Json, done: list[Visit], programme: Programme, began: date | None) -> bool:
+    """Whether this pregnancy has ended: by the state of the enrolment, or a birth (or miscarriage) after it began."""
+    births = [one.day for one in done if one.stage == programme.registry.stages.get("birth") and one.day]
+    return enrollment.get("status", "ACTIVE") != "ACTIVE" or any(began is None or on > began for on in births)
 
 
 def newest_enrollment(person: Json) -> Json | None:
@@ -127,9 +148,19 @@ def _visit(event: Json) -> Visit:
         day=day(event.get("occurredAt") or event.get("scheduledAt")),
         values={row["dataElement"]: row["value"] for row in event.get("dataValues", [])},
         unit=event.get("orgUnit", ""),
+        updated_by=(event.get("updatedBy") or {}).get("username", ""),
     )
 
 
-def _risks(programme: Programme, newest: dict[str, str]) -> list[str]:
-    met = [risk.says for risk in programme.registry.risks if risk.element in newest and risk.met(newest[risk.element])]
-    return list(dict.fromkeys(met))
+def _risks(programme: Programme, done: list[Visit], *, over: bool) -> list[str]:
+    """What marks her; after the birth (`over`) what the visits after it found, fever and bleeding above all.
+
+    What counts at her newest visit alone is what was said on the day she was seen last, at whatever clinic.
+    """
+    stages = programme.registry.stages
+    done = [one for one in done if not over or one.stage == stages.get("postnatal")]
+    seen = [one for one in done if one.stage in {stages.get(role) for role in _SEEN}]
+    newest = {key: text for one in done for key, text in one.values.items()}
+    last = {key: text for one in seen if one.day == seen[-1].day for key, text in one.values.items()}
+    said = ((risk, (last if risk.newest_visit else newest).get(risk.element)) for risk in programme.registry.risks)
+    return list(dict.fromkeys(risk.says for risk, value in said if value is not None and risk.met(value)))
