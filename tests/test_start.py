@@ -16,8 +16,12 @@ from system import System
 
 
 def up(system: System, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return run(system, "up", "--no-demo", **environment)
+
+
+def run(system: System, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "janani", "up", "--no-demo"],
+        [sys.executable, "-m", "janani", *command],
         env=system.environment | environment,
         capture_output=True,
         text=True,
@@ -62,10 +66,15 @@ def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
     assert "can't be written" in only_line(up(System(tmp_path / "home")))
 
 
+def production(system: System) -> dict[str, str]:
+    """The environment of the profile, as far as it is settings."""
+    urls = {f"JANANI_{part.upper()}__URL": f"https://{part}.example" for part in system.ports}
+    return urls | {"JANANI_PROFILE": "production", "JANANI_ESIGNET__WILDCARD_REDIRECTS": "false"}
+
+
 def test_production_names_the_first_secret_it_lacks_and_makes_none(tmp_path: Path) -> None:
     system = System(tmp_path / "home")
-    urls = {f"JANANI_{part.upper()}__URL": f"https://{part}.example" for part in system.ports}
-    done = up(system, JANANI_PROFILE="production", JANANI_ESIGNET__WILDCARD_REDIRECTS="false", **urls)
+    done = up(system, **production(system))
     try:
         assert ".pem is missing" in only_line(done) or "is missing" in only_line(done)
         assert not list((tmp_path / "home" / "secrets").glob("*")) if (tmp_path / "home" / "secrets").exists() else True
@@ -78,3 +87,17 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypa
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(assembly.CannotStart, match="has 10 MB free"):
         assembly._check_folder(msgspec.structs.replace(Settings(), home=str(tmp_path)))
+
+
+def test_a_database_that_does_not_answer_is_said_by_a_part_served_alone(tmp_path: Path) -> None:
+    system = System(tmp_path / "home")
+    line = only_line(run(system, "serve", "portals", JANANI_DATABASE__DSN="postgresql://x:hush@127.0.0.1:1/x"))
+    assert "no PostgreSQL answers" in line
+    assert "hush" not in line
+
+
+def test_loading_without_the_password_of_admin_names_the_file(tmp_path: Path) -> None:
+    system = System(tmp_path / "home")
+    (tmp_path / "people.json").write_text('{"trackedEntities": []}')
+    line = only_line(run(system, "load", str(tmp_path / "people.json"), **production(system)))
+    assert "admin-password is missing" in line

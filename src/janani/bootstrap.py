@@ -2,7 +2,7 @@
 
 Registers the OIDC clients at eSignet, imports the programme into the registry with the users, OAuth2 client and
 Routes it needs, and, in the sandbox, loads the demo district. Every step may run again; nothing runs when
-nothing has changed since it last ran whole (`bootstrap.json` in the data folder).
+nothing has changed since it last ran whole in this database (`bootstrap.json` in the data folder).
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import httpx
 import msgspec
 from rich.table import Table
@@ -31,6 +32,11 @@ from janani.settings import Settings
 RELYING_PARTY = "moh-lk"
 _LANGUAGES = {"en": "eng", "si": "sin", "ta": "tam"}  # ours, and as eSignet writes them
 ACR_VALUES = ["mosip:idp:acr:generated-code"]
+_GIVEN = (("programs", "organisationUnits"), ("userGroups", "users"))  # lists that an administrator fills
+_NOT_ADMIN = (
+    "The registry at {url} refused the password of its user admin (401). Put the password it has now into "
+    "{secrets}/admin-password before you start again: after repeated wrong tries the user is locked for a while."
+)
 
 Report = Callable[[str], None]
 
@@ -50,7 +56,7 @@ class GuideRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def prepare(settings: Settings, *, demo: bool, report: Report) -> None:
     """Brings the local parts to where people can log in. Raises BootstrapFailed, loading.LoadFailed."""
-    state = _State(settings)
+    state = _State(settings, await database_identity(settings.database.dsn))
     programme = programmes.load(settings.programme)
     async with http.client(timeout=60) as client:
         digest = _digest(settings, programme)
@@ -90,14 +96,20 @@ def welcome(settings: Settings) -> Table:
 
 
 class _State:
-    """What was done already, as a small file in the data folder; a wrong file only means doing it again."""
+    """What was done already in which database, as a small file in the data folder.
 
-    def __init__(self, settings: Settings) -> None:
+    A wrong file only means doing it again.
+    """
+
+    def __init__(self, settings: Settings, database: str) -> None:
         self.path = settings.folder / "bootstrap.json"
         try:
             known = msgspec.json.decode(self.path.read_bytes(), type=dict[str, Any])
         except (OSError, msgspec.DecodeError):
             known = {}
+        if known.get("database", database) != database:
+            known = {}
+        self.database = database
         self.digest: str = known.get("digest", "")
         self.demo_loaded: bool = known.get("demoLoaded", False)
 
@@ -105,19 +117,45 @@ class _State:
         self.digest = digest or self.digest
         self.demo_loaded = demo_loaded or self.demo_loaded
         part = self.path.with_suffix(".part")
-        part.write_bytes(msgspec.json.encode({"digest": self.digest, "demoLoaded": self.demo_loaded}))
+        known = {"database": self.database, "digest": self.digest, "demoLoaded": self.demo_loaded}
+        part.write_bytes(msgspec.json.encode(known))
         part.replace(self.path)
 
 
+async def database_identity(dsn: str) -> str:
+    """Which database `dsn` leads to: its server and its oid there, whatever name or address it is reached by."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        oid = await connection.fetchval("select oid from pg_database where datname = current_database()")
+        try:
+            server = await connection.fetchval("select system_identifier from pg_control_system()")
+        except asyncpg.PostgresError:  # not allowed, or no such function, at some hosts
+            server = await _drawn_identity(connection)
+        return f"{server}/{oid}"
+    finally:
+        await connection.close()
+
+
+async def _drawn_identity(connection: asyncpg.Connection) -> str:
+    """A random id kept in the database, for servers that don't tell theirs."""
+    async with connection.transaction():
+        await connection.execute("create schema if not exists bootstrap")
+        await connection.execute("create table if not exists bootstrap.identity (id uuid not null)")
+        await connection.execute(
+            "insert into bootstrap.identity select gen_random_uuid() where not exists (select from bootstrap.identity)"
+        )
+        return str(await connection.fetchval("select id from bootstrap.identity limit 1"))
+
+
 def _digest(settings: Settings, programme: Programme) -> str:
-    """Changes whenever anything that the bootstrap says would change."""
-    said = [
-        (programme.folder / programme.registry.metadata).read_bytes(),
-        msgspec.json.encode(
-            [_clients(settings), _routes(settings, programme), settings.esignet.url, settings.sync.url]
-        ),
-    ]
-    return hashlib.sha256(b"\0".join(said)).hexdigest()
+    """Changes whenever anything that the bootstrap says would change, secrets too, or whom it says it to."""
+    said: list[Any] = []
+    if settings.esignet.here:
+        said += [settings.esignet.url, _clients(settings)]
+    if settings.registry.here:
+        package = _package(settings, programme)
+        said += [settings.registry.url, package, _installation(settings, programme, package)]
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
 
 def _clients(settings: Settings) -> list[dict[str, Any]]:
@@ -226,15 +264,40 @@ def _esignet_errors(answer: httpx.Response) -> list[str]:
 async def _teach_registry(http_client: httpx.AsyncClient, settings: Settings, programme: Programme) -> None:
     """Imports the programme's package, then what depends on this installation's URLs and secrets."""
     registry = Dhis2Client(http_client, settings.registry.url, basic=loading.registry_admin(settings))
+    package = _package(settings, programme)
+    try:
+        for kind in [name for name, value in package.items() if isinstance(value, list)]:
+            members = "".join(f",{member}[id]" for owner, member in _GIVEN if owner == kind)
+            known = {one["id"]: one for one in await registry.metadata(kind, fields=f"id,sharing{members}")}
+            package[kind] = [_kept(kind, one, known.get(one["id"], {})) for one in package[kind]]
+        await registry.import_metadata(package)
+        await registry.import_metadata(_installation(settings, programme, package))
+    except Dhis2Error as error:
+        if error.status == 401:
+            raise BootstrapFailed(_NOT_ADMIN.format(url=settings.registry.url, secrets=settings.secrets)) from error
+        raise BootstrapFailed(f"The registry did not take the programme {programme.name}: {error}") from error
+
+
+def _package(settings: Settings, programme: Programme) -> dict[str, Any]:
+    """The programme's metadata, with its people in the sandbox only."""
     package = msgspec.json.decode((programme.folder / programme.registry.metadata).read_bytes(), type=dict[str, Any])
     if not settings.sandbox:
         package.pop("users", None)  # the demo's; a ministry has its own
         package["userGroups"] = [group | {"users": []} for group in package.get("userGroups", [])]
-    try:
-        await registry.import_metadata(package)
-        await registry.import_metadata(_installation(settings, programme, package))
-    except Dhis2Error as error:
-        raise BootstrapFailed(f"The registry did not take the programme {programme.name}: {error}") from error
+    return package
+
+
+def _kept(kind: str, one: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """`one` with what an administrator has added to it in the registry since (`known`): an import replaces objects."""
+    for owner, member in _GIVEN:
+        if owner == kind and known.get(member):
+            uids = dict.fromkeys(each["id"] for each in [*one.get(member, []), *known[member]])
+            one = one | {member: [{"id": each} for each in uids]}
+    if before := known.get("sharing"):
+        sent = one.get("sharing") or {}
+        both = {name: (sent.get(name) or {}) | (before.get(name) or {}) for name in ("users", "userGroups")}
+        one = one | {"sharing": sent | before | both}
+    return one
 
 
 def _installation(settings: Settings, programme: Programme, package: dict[str, Any]) -> dict[str, Any]:

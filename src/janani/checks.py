@@ -146,7 +146,7 @@ async def _database(settings: Settings) -> str:
     dsn = settings.database.dsn or EmbeddedPostgres(settings.folder / "postgres").dsn
     try:
         connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+    except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
         how = "Look at database.dsn" if settings.database.dsn else "Start it with `janani up`"
         raise Fault(f"PostgreSQL does not answer ({type(error).__name__}). {how}.") from error
     try:

@@ -12,7 +12,7 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from janani import __version__, assembly, backfill_desk, bootstrap, checks, loading, reconcile_desk
+from janani import __version__, assembly, backfill_desk, bootstrap, checks, loading, mapping_desk, reconcile_desk
 from janani import settings as configuration
 from janani.dead_desk import dead
 from janani.kernel.problems import RefusesToStart
@@ -121,7 +121,9 @@ async def _up(settings: Settings, *, demo: bool) -> None:
             spinner.update(f"{step} ...")
             _out.print(f"  [green]✓[/] {step}")
 
-        async with assembly.running(settings, assembly.local_parts(settings), report) as full:
+        parts = assembly.local_parts(settings)
+        await mapping_desk.try_before_start(settings, parts, report)
+        async with assembly.running(settings, parts, report) as full:
             await bootstrap.prepare(full, demo=demo, report=report)
             spinner.update("")
             if _out.is_terminal:
@@ -136,7 +138,12 @@ async def _up(settings: Settings, *, demo: bool) -> None:
 
 async def _serve(settings: Settings, part: str) -> None:
     stop = _stop_event()
-    async with assembly.running(settings, [part], lambda step: _out.print(f"  ✓ {step}")):
+
+    def report(step: str) -> None:
+        _out.print(f"  ✓ {step}")
+
+    await mapping_desk.try_before_start(settings, [part], report)
+    async with assembly.running(settings, [part], report):
         _out.print("ready")
         await stop.wait()
 
@@ -185,7 +192,7 @@ def _logs_to_file(settings: Settings) -> None:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    expected: tuple[type[Exception], ...] = (assembly.CannotStart, bootstrap.BootstrapFailed, loading.LoadFailed)
+    expected: tuple[type[Exception], ...] = (RefusesToStart, bootstrap.BootstrapFailed, loading.LoadFailed)
     try:
         uvloop.run(work)
     except checks.NotInOrder:

@@ -54,12 +54,14 @@ async def send(settings: Settings, people: list[dict[str, Any]], loaded: Callabl
     """
     async with http.client(timeout=60) as client:
         registry = Dhis2Client(client, settings.registry.url, basic=registry_admin(settings))
-        for batch in _batches(people):
+        for start, batch in _batches(people):
             try:
                 report = await registry.import_tracker({"trackedEntities": batch})
             except Dhis2Error as error:
-                raise LoadFailed(f"The registry at {settings.registry.url} did not take the batch: {error}") from error
-            _refuse_errors(report)
+                text = f"The registry at {settings.registry.url} did not take the batch: {error}{_so_far(start)}"
+                raise LoadFailed(text) from error
+            if refused := _refusal(report):
+                raise LoadFailed(f"The registry refused the batch: {refused}{_so_far(start)}")
             loaded(len(batch))
 
 
@@ -77,18 +79,27 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def people_of(payload: dict[str, Any], today: date) -> list[dict[str, Any]]:
-    """The payload's tracked entities, their dates moved by the days from `asOf` to `today`."""
+    """The payload's tracked entities, their dates moved by the days from `asOf` to `today`. Raises LoadFailed."""
     people: list[dict[str, Any]] = payload["trackedEntities"]
     if "asOf" not in payload:
         return people
-    days = (today - date.fromisoformat(payload["asOf"])).days
-    return [_moved(person, timedelta(days=days)) for person in people]
+    try:
+        days = (today - date.fromisoformat(payload["asOf"])).days
+    except (TypeError, ValueError) as error:
+        raise LoadFailed(f"asOf is {payload['asOf']!r}; expected a date like 2026-11-22.") from error
+    moved = []
+    for number, person in enumerate(people):
+        try:
+            moved.append(_moved(person, timedelta(days=days)))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise LoadFailed(f"trackedEntities[{number}]: a date of hers can't be moved ({error}).") from error
+    return moved
 
 
 def _moved(person: dict[str, Any], by: timedelta) -> dict[str, Any]:
     def event(one: dict[str, Any]) -> dict[str, Any]:
         values = [
-            value | {"value": _later(value["value"], by)} if _DAY.match(value["value"]) else value
+            value | {"value": _later(value["value"], by)} if _DAY.match(value.get("value") or "") else value
             for value in one.get("dataValues", [])
         ]
         return _dates_moved(one, by) | ({"dataValues": values} if values else {})
@@ -110,14 +121,20 @@ def _later(text: str, by: timedelta) -> str:
     return (datetime.fromisoformat(text) + by).isoformat(timespec="milliseconds")
 
 
-def _batches(people: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _batches(people: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     for start in range(0, len(people), BATCH_PEOPLE):
-        yield people[start : start + BATCH_PEOPLE]
+        yield start, people[start : start + BATCH_PEOPLE]
 
 
-def _refuse_errors(report: dict[str, Any]) -> None:
+def _so_far(count: int) -> str:
+    return f" ({count} people before it are in the registry.)" if count else ""
+
+
+def _refusal(report: dict[str, Any]) -> str:
+    """Why the registry refused, in its words; "" when it did not."""
     errors = report.get("validationReport", {}).get("errorReports", [])
-    if report.get("status") == "ERROR" or errors:
-        words = "; ".join(f"{error.get('errorCode')}: {error.get('message')}" for error in errors[:5])
-        more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
-        raise LoadFailed(f"The registry refused the batch: {words or report.get('message', 'no reason given')}{more}")
+    if report.get("status") != "ERROR" and not errors:
+        return ""
+    words = "; ".join(f"{error.get('errorCode')}: {error.get('message')}" for error in errors[:5])
+    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return f"{words or report.get('message', 'no reason given')}{more}"

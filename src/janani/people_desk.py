@@ -146,7 +146,7 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     dsn = settings.database.dsn or EmbeddedPostgres(settings.folder / "postgres").dsn
     try:
         pool = await postgres.open_pool(dsn, "esignet", max_size=1)
-    except (OSError, asyncpg.PostgresError, TimeoutError):
+    except postgres.NoDatabase:
         _fail("The database does not answer. Start everything with `janani up`, then ask again.")
         raise
     try:

@@ -13,9 +13,11 @@ is not started: `url` then names the real product that stands in its place.
 import os
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -164,7 +166,7 @@ class Sync(Part, frozen=True):
         int, _says("Log the slot may hold back before it is given up and everybody is read once (MB).")
     ] = 1024
     poll_overlap_seconds: Annotated[int, _says("How far each poll looks back, for changes that show late (s).")] = 120
-    org_units: Annotated[list[str], _says("Units (UIDs) it polls and backfills below; none: all it may search.")] = (
+    org_units: Annotated[list[str], _says("Units (UIDs): only who belongs to these or below is synced; none: all.")] = (
         field(default_factory=list)
     )
     poll_seconds: Annotated[int, _says("Pause between polls of a registry without a change feed (s).")] = 10
@@ -235,7 +237,7 @@ class Settings(Section, frozen=True):
 
 
 PARTS = ("esignet", "relying", "registry", "phn", "record", "sync", "portals")
-_LISTS = ("route_hosts", "accepted_versions", "redirect_uris")
+_LISTS = ("route_hosts", "accepted_versions", "redirect_uris", "org_units")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -288,20 +290,30 @@ def _check(settings: Settings) -> None:
         faults += [
             f"{name}.url = {part.url}: production needs https."
             for name, part in parts
-            if not part.url.startswith("https://")
+            if name in _addressed(settings) and not part.url.startswith("https://")
         ]
-        if settings.record.authorization == "open":
+        if settings.record.here and settings.record.authorization == "open":
             faults.append("record.authorization = open is for the sandbox only.")
-        if settings.esignet.wildcard_redirects:
+        if settings.esignet.here and settings.esignet.wildcard_redirects:
             faults.append("esignet.wildcard_redirects = true is for the sandbox only.")
         faults += _gateway_faults(settings.esignet)
     if not 4 <= settings.esignet.otp_length <= 10:
         faults.append(f"esignet.otp_length = {settings.esignet.otp_length}: 4 to 10 digits.")
+    faults += _zone_faults("registry", settings.registry.time_zone) + _zone_faults(
+        "portals", settings.portals.time_zone
+    )
     faults += _target_faults(settings)
     if settings.phn.here:
         faults += _point_of_issue_faults(settings.phn)
     if faults:
         raise InvalidSettings("\n".join(faults))
+
+
+def _addressed(settings: Settings) -> Collection[str]:
+    """The parts whose URL is used. The sync alone calls the registry and its targets; any other leads to all."""
+    if any(getattr(settings, name).here for name in PARTS if name != "sync"):
+        return PARTS
+    return ("sync", "registry", *(() if settings.sync.targets else ("record",)))
 
 
 def _gateway_faults(esignet: Esignet) -> list[str]:
@@ -316,6 +328,14 @@ def _gateway_faults(esignet: Esignet) -> list[str]:
         faults.append(f"esignet.sms_url = {esignet.sms_url}: production needs https.")
     missing = [name for name in ("{to}", "{text}") if name not in esignet.sms_body]
     return faults + [f"esignet.sms_body lacks {name}." for name in missing if esignet.sms_url]
+
+
+def _zone_faults(part: str, name: str) -> list[str]:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, no name, a folder of names
+        return [f"{part}.time_zone = {name!r} is not known; write it like Asia/Colombo."]
+    return []
 
 
 def _target_faults(settings: Settings) -> list[str]:

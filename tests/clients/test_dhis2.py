@@ -115,3 +115,20 @@ async def test_no_answer_is_an_error_that_may_pass() -> None:
     with pytest.raises(Dhis2Error) as error:
         await client(answer, attempts=1).me()
     assert (error.value.status, error.value.retryable) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "gone"),
+    [
+        (b'{"httpStatusCode": 404, "status": "ERROR", "errorCode": "E1005", "message": "not found"}', True),
+        (b'{"httpStatusCode": 404, "message": null}', True),
+        (b"404 page not found\n", False),
+        (b"<!doctype html><title>HTTP Status 404</title>", False),
+        (b'{"message": "no Route matched with those values"}', False),
+    ],
+)
+async def test_only_dhis2_itself_says_that_something_is_gone(content: bytes, gone: bool) -> None:
+    """A proxy without its server answers 404 as well, and so does a servlet container that is still starting."""
+    with pytest.raises(Dhis2Error) as raised:
+        await client(lambda request: httpx.Response(404, content=content)).tracked_entity("KGY0UKmRqqh")
+    assert (raised.value.status, raised.value.gone) == (404, gone)

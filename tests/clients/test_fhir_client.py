@@ -7,7 +7,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
-from janani.clients.fhir import BackendToken, FhirClient, FhirError, _seconds
+from janani.clients.fhir import BackendToken, FhirClient, FhirError, Issue, _seconds
 from janani.kernel import jose
 
 BASE = "https://record.example/fhir"
@@ -32,6 +32,14 @@ async def test_a_read_is_tried_again_and_a_write_is_not() -> None:
     with pytest.raises(FhirError) as refused:
         await fhir.transaction({"resourceType": "Bundle"})
     assert (asked, refused.value.retryable) == (["GET", "GET", "POST"], True)
+
+
+@pytest.mark.parametrize(
+    ("issues", "gone"), [([], False), ([Issue(code="login")], False), ([Issue(code="not-found")], True)]
+)
+def test_only_the_server_itself_says_that_something_is_gone(issues: list[Issue], gone: bool) -> None:
+    """Not a proxy that misses it, nor who should give an access token and is not there."""
+    assert FhirError(404, issues).gone is gone
 
 
 async def test_a_link_to_another_host_does_not_get_the_token() -> None:
@@ -90,6 +98,45 @@ async def test_a_backend_token_is_asked_for_once_and_again_near_its_end() -> Non
     )
     assert claims["exp"] - claims["iat"] <= 300
     assert claims["jti"] != jose.verify(assertions[1], KEY)["jti"]
+
+
+PROXY = b"<html>Welcome to our network</html>"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "granted"),
+    [
+        (PROXY, b""),
+        (b"[]", b""),
+        (b"{}", b""),
+        (b'{"token_endpoint": 7}', b""),
+        (b'{"token_endpoint": "https://[nowhere"}', b""),
+        (b'{"token_endpoint": "https://record.example/token"}', PROXY),
+        (b'{"token_endpoint": "https://record.example/token"}', b'{"access_token": "\xff"}'),
+        (b'{"token_endpoint": "https://record.example/token"}', b"[]"),
+        (b'{"token_endpoint": "https://record.example/token"}', b'{"expires_in": 300}'),
+        (b'{"token_endpoint": "https://record.example/token"}', b'{"access_token": "t", "expires_in": "soon"}'),
+    ],
+)
+async def test_an_authorization_server_that_answers_something_else_is_a_bad_gateway(
+    configuration: bytes, granted: bytes
+) -> None:
+    """A page in between (a proxy's, a captive portal's) comes with 200."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = request.url.path.endswith("smart-configuration")
+        return httpx.Response(200, content=configuration if asked else granted)
+
+    with pytest.raises(FhirError) as refused:
+        await BackendToken(client(answer), BASE, "janani-sync", KEY)()
+    assert refused.value.status == 502
+
+
+async def test_a_token_without_a_length_of_life_or_with_it_in_quotes_is_taken() -> None:
+    for more in ({}, {"expires_in": "300"}, {"expires_in": 1e30}):
+        said = {"token_endpoint": "https://record.example/token", "access_token": "t", **more}
+        token = BackendToken(client(lambda _, said=said: httpx.Response(200, json=said)), BASE, "janani-sync", KEY)
+        assert await token() == "t"
 
 
 @pytest.mark.parametrize(

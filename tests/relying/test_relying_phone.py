@@ -1,6 +1,7 @@
 """On her own phone: a link, a button, a sign-in there; the midwife's side waits for it."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from janani import programmes
 from janani.kernel import http
+from janani.relying import verification
 from relying_world import ATTRIBUTES, World
 
 ROLES = programmes.load("anc_lk").registry.attributes
@@ -149,6 +151,30 @@ async def test_what_goes_wrong_there_is_told_here(
     assert state["message"]
     assert state["hint"]
     assert await world.trail() == [("midwife", code)]
+
+
+async def test_a_page_loaded_again_meanwhile_loses_nothing(
+    world: World, phone: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, path = await begin(world)
+    asked = await pressed(world, phone, path)
+    redeeming, go_on, redeem = threading.Event(), threading.Event(), verification.redeem
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        redeeming.set()
+        await asyncio.to_thread(go_on.wait, 30)
+        return await redeem(*given, **named)
+
+    monkeypatch.setattr(verification, "redeem", slow)
+    back = {"code": "the-code", "state": asked["state"]}
+    first = asyncio.create_task(phone.get("/phone/callback", params=back))
+    assert await asyncio.to_thread(redeeming.wait, 30)
+    again = await phone.get("/phone/callback", params=back)
+    meanwhile = await look(world, begun["id"])
+    go_on.set()
+    assert (await first).status_code == 200
+    assert (again.status_code, meanwhile["status"]) == (400, "opened")
+    assert (await look(world, begun["id"]))["status"] == "verified"
 
 
 async def test_it_ends_after_ten_minutes_or_when_it_is_called_off(world: World, phone: httpx.AsyncClient) -> None:

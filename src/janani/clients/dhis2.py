@@ -24,15 +24,28 @@ class Dhis2Error(Exception):
     """The server refused or could not be reached.
 
     `status` is the HTTP status (0: no answer), `code` its error code (`E1005`; may be empty), `text` its own words,
-    `retryable` whether the same request may succeed later, `retry_after` how long it asks to wait (s).
+    `retryable` whether the same request may succeed later, `retry_after` how long it asks to wait (s), `told` whether
+    DHIS2 said so itself, by a web message (§1.2): a 404 of a proxy, or of a server that is starting, says nothing.
     """
 
     def __init__(
-        self, status: int, code: str, text: str, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        status: int,
+        code: str,
+        text: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        told: bool = False,
     ) -> None:
         super().__init__(" ".join(part for part in (str(status or ""), code, text) if part))
         self.status, self.code, self.text, self.retryable = status, code, text, retryable
-        self.retry_after = retry_after
+        self.retry_after, self.told = retry_after, told
+
+    @property
+    def gone(self) -> bool:
+        """Whether DHIS2 itself says that what was asked for is not there."""
+        return self.told and self.status in (404, 410)
 
 
 class SystemInfo(Struct, frozen=True, rename="camel"):
@@ -240,6 +253,13 @@ class Dhis2Client:
             raise Dhis2Error(0, "", f"no answer ({type(error).__name__})", retryable=True) from error
 
 
+def minor(version: str) -> int:
+    """The minor version: 41 of "2.41.3", or of "41.3"; 0 when it is none."""
+    parts = version.split("-")[0].split(".")
+    number = parts[1] if parts[0] == "2" and len(parts) > 1 else parts[0]
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
 class _People(Struct, Generic[Kind]):
     """A page of tracked entities; before version 41 they were called instances."""
 
@@ -250,9 +270,10 @@ class _People(Struct, Generic[Kind]):
 class _Envelope(Struct):
     """A web message (§1.2), as far as an error needs it."""
 
-    errorCode: str = ""
-    message: str = ""
-    response: dict[str, Any] = {}
+    httpStatusCode: int = 0
+    errorCode: str | None = None
+    message: str | None = None
+    response: dict[str, Any] | None = None
 
 
 def _error(answer: httpx.Response) -> Dhis2Error:
@@ -260,8 +281,8 @@ def _error(answer: httpx.Response) -> Dhis2Error:
         envelope = msgspec.json.decode(answer.content, type=_Envelope)
     except msgspec.DecodeError:
         envelope = _Envelope()
-    code, text = envelope.errorCode, envelope.message or answer.reason_phrase
-    if envelope.response.get("typeReports"):
+    code, text = envelope.errorCode or "", envelope.message or answer.reason_phrase
+    if envelope.response and envelope.response.get("typeReports"):
         code, text = _first_error(envelope.response)
     after = answer.headers.get("retry-after", "")
     return Dhis2Error(
@@ -270,6 +291,7 @@ def _error(answer: httpx.Response) -> Dhis2Error:
         text,
         retryable=answer.status_code in _AWAY,
         retry_after=float(after) if after.isdigit() else None,
+        told=envelope.httpStatusCode == answer.status_code,
     )
 
 

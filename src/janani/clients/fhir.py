@@ -7,7 +7,7 @@ Reads are tried again when the server is away; writes are not (the caller knows 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -23,7 +23,9 @@ FHIR_JSON = "application/fhir+json"
 Resource = dict[str, Any]
 Parameters = Mapping[str, str] | Sequence[tuple[str, str]]
 Token = Callable[[], Awaitable[str]]
+_Kind = TypeVar("_Kind")
 _AWAY = {408, 425, 429, 500, 502, 503, 504}
+_LONGEST_TOKEN = 86_400.0
 
 
 class Issue(Struct, frozen=True):
@@ -49,6 +51,17 @@ class FhirError(Exception):
         super().__init__(f"FHIR server answered {status} ({codes})" if status else "FHIR server not reached")
         self.status, self.issues, self.retryable = status, list(issues), retryable
         self.retry_after = retry_after
+
+    @property
+    def told(self) -> bool:
+        """Whether the server said so itself, by an OperationOutcome: a proxy that misses its server does not, nor who
+        gives no access token."""
+        return any(issue.code != "login" for issue in self.issues)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the server itself says that what was asked for is not there."""
+        return self.told and self.status in (404, 410)
 
 
 class FhirClient:
@@ -164,6 +177,8 @@ class FhirClient:
         content = None if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
         if content is not None:
             sent["content-type"] = FHIR_JSON
+        if method == "GET":
+            sent["cache-control"] = "no-cache"  # HAPI answers a search of the last minute from memory
         url = self.base_url + path
         try:
             answer = await self._http.request(
@@ -220,8 +235,8 @@ class BackendToken:
         now = self._clock()
         if not self._token or now >= self._until:
             answer = await self._ask(now)
-            self._token = answer["access_token"]
-            self._until = now + timedelta(seconds=max(int(answer.get("expires_in", 300)) - 30, 1))
+            self._token = answer.access_token
+            self._until = now + timedelta(seconds=min(max(answer.expires_in - 30, 1), _LONGEST_TOKEN))
             self._uses = 0
         self._uses += 1
         return self._token
@@ -231,21 +246,21 @@ class BackendToken:
         used, self._token = self._uses > 1, ""
         return used
 
-    async def _ask(self, now: datetime) -> dict[str, Any]:
+    async def _ask(self, now: datetime) -> "_Granted":
         try:
             found = await self._http.get(f"{self._base}/.well-known/smart-configuration")
-            endpoint = _document(found)["token_endpoint"]
+            endpoint = _document(found, _Configuration).token_endpoint
             form = {
                 "grant_type": "client_credentials",
                 "scope": self._scope,
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 "client_assertion": self._assertion(endpoint, now),
             }
-            return _document(await self._http.post(endpoint, data=form))
+            return _document(await self._http.post(endpoint, data=form), _Granted)
         except httpx.HTTPError as error:
             raise FhirError(0, retryable=True) from error
-        except KeyError as error:
-            raise FhirError(502, [Issue(diagnostics=f"the authorization server left out {error}")]) from error
+        except httpx.InvalidURL as error:
+            raise FhirError(502, [Issue(code="login", diagnostics="the token endpoint is no address")]) from error
 
     def _assertion(self, endpoint: str, now: datetime) -> str:
         seconds = int(now.timestamp())
@@ -253,11 +268,16 @@ class BackendToken:
         return jose.sign(claims | {"iat": seconds, "exp": seconds + 60}, self._key)
 
 
-def _document(answer: httpx.Response) -> dict[str, Any]:
+def _document(answer: httpx.Response, kind: type[_Kind]) -> _Kind:
+    """What the authorization server said. Raises FhirError with its status, 502 when that is not what was asked for."""
     if not answer.is_success:
         retryable = answer.status_code in _AWAY
         raise FhirError(answer.status_code, [Issue(code="login", diagnostics="no access token")], retryable=retryable)
-    return dict(msgspec.json.decode(answer.content))
+    try:
+        return msgspec.json.decode(answer.content, type=kind, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        wrong = "the authorization server's answer is not as SMART has it"
+        raise FhirError(502, [Issue(code="login", diagnostics=wrong)]) from error
 
 
 def _resource(answer: httpx.Response) -> Resource:
@@ -283,3 +303,12 @@ def _may_retry(error: Exception) -> bool:
 
 class _Outcome(Struct):
     issue: list[Issue] = []
+
+
+class _Configuration(Struct):
+    token_endpoint: str
+
+
+class _Granted(Struct):
+    access_token: str
+    expires_in: float = 300

@@ -5,6 +5,7 @@ a request id, a trace, `/health`, and resources that live as long as the app doe
 """
 
 import ssl
+import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -71,7 +72,7 @@ def application(
     Args:
         handlers: every route of the part.
         render_error: renders errors nobody raised by name (no such route, wrong method, unreadable body,
-            a bug) in the part's protocol; a bug is logged with its traceback and answered with 500.
+            a bug) in the part's protocol; a bug is a 500, logged by its place, not its text (it may quote a person).
         exception_handlers: the part's own error family.
         lifespan: context managers entered at start in order; they put resources on `app.state`.
         headers: response headers that replace or add to the default security headers
@@ -82,7 +83,8 @@ def application(
     def any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         if isinstance(error, HTTPException):
             return render_error(request, error.status_code, "http", error.detail)
-        log(part).error("unexpected_error", path=request.scope["path"], exc_info=error)
+        route = str(request.scope.get("path_template") or "")
+        log(part).error("unexpected_error", route=route, error=type(error).__name__, frames=_frames(error))
         return render_error(request, 500, "internal", "Something went wrong here. It was logged; please try again.")
 
     @get("/health", sync_to_thread=False, include_in_schema=False)
@@ -102,6 +104,14 @@ def application(
         logging_config=None,
         **litestar_options,
     )
+
+
+def _frames(error: Exception) -> list[str]:
+    """The calls that led to an error, outermost first: file, line, function."""
+    return [
+        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_qualname}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
 
 
 def _frame(part: str, response_headers: Mapping[str, str]) -> Callable[[ASGIApp], ASGIApp]:

@@ -20,6 +20,31 @@ class SchemaMismatch(RefusesToStart):
     """The database was made by another version of this software. Its text says what to do."""
 
 
+class NoDatabase(RefusesToStart):
+    """The database can't be reached or used. Its text says why and what to do, and nothing of the DSN."""
+
+    def __init__(self, error: Exception) -> None:
+        why = next((words for kinds, words in _WHY if isinstance(error, kinds)), type(error).__name__)
+        super().__init__(
+            f"The database can't be used: {why}. Correct `database.dsn` in janani.toml (or JANANI_DATABASE__DSN), "
+            "or the database, then start again."
+        )
+
+
+_WHY: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (asyncpg.InvalidAuthorizationSpecificationError,),  # a wrong password is one of them
+        "PostgreSQL refuses the user or the password",
+    ),
+    ((asyncpg.InvalidCatalogNameError,), "PostgreSQL has no database of that name"),
+    ((asyncpg.InsufficientPrivilegeError,), "the user may not create schemas or tables in it"),
+    ((asyncpg.TooManyConnectionsError,), "PostgreSQL has no connection free (max_connections)"),
+    ((asyncpg.CannotConnectNowError,), "PostgreSQL is starting or stopping"),
+    ((OSError, TimeoutError), "no PostgreSQL answers at that address"),
+    ((ValueError, asyncpg.InterfaceError), "its address is not like postgresql://user:password@host:5432/name"),
+)
+
+
 class _Adapter(AsyncPGAdapter):
     """aiosql's adapter, less its search (at each statement) for whether it was given a pool or a connection.
 
@@ -93,10 +118,16 @@ async def open_pool(dsn: str, schema: str, *, max_size: int = 6) -> asyncpg.Pool
     """A pool whose connections see `schema` first.
 
     The schema is created and migrated (from `janani.<schema>/schema/NNNN_*.sql`) before the pool is given.
+    Raises NoDatabase, SchemaMismatch.
     """
-    connection = await asyncpg.connect(dsn)
+    try:
+        connection = await asyncpg.connect(dsn)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise NoDatabase(error) from error
     try:
         await migrate(connection, schema)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise NoDatabase(error) from error
     finally:
         await connection.close()
     return await _Pool(

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import Any, TextIO
 
 import structlog
@@ -40,6 +41,12 @@ def log(part: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of `part`. Events are words with underscores; values are surrogate ids, counts and codes."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind(part=part)
     return logger
+
+
+def place_of(error: Exception) -> str:
+    """Where an error was raised. Its text is not logged: it may quote a person's values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
 
 
 def metrics(registry: CollectorRegistry = REGISTRY) -> bytes:

@@ -192,7 +192,8 @@ async def phone_callback(request: Http, party: The) -> Response[Any]:
     try:
         client, identity = await verification.finished(party, client, body, row["begun_by"], owner=_OWNER)
     except RelyingProblem as problem:
-        await _end(party, state, "failed", problem.code, None)
+        if problem.code != "state_unknown":  # the page was loaded again: the call before this one is at it still
+            await _end(party, state, "failed", problem.code, None)
         return _ended(problem.text)
     kept = verification.Kept(identity, now)
     await _end(party, state, "verified", "", party.seal.encrypt(msgspec.json.encode(kept)))
