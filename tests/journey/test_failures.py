@@ -46,9 +46,11 @@ async def the_window(page: Page, national_id: str = NIMALI) -> Page:
 
 async def code(popup: Page, digits: str) -> None:
     """Types a code and waits for what eSignet says to it."""
+    confirm = popup.get_by_role("button", name="Confirm the code")
+    await expect(confirm).to_be_enabled()  # a refused code has been cleared: else what is typed now would be
     await popup.get_by_label("Code of 6 digits").fill(digits)
     async with popup.expect_response(lambda answer: "/authenticate" in answer.url):
-        await popup.get_by_role("button", name="Confirm the code").click()
+        await confirm.click()
 
 
 async def test_in_the_window_a_code_runs_out_and_too_many_wrong_ones_lock_for_a_while(
