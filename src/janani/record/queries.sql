@@ -66,30 +66,36 @@ join resource r on r.key = f.key and not r.deleted
 where r.key <> all(:leaving::bigint[]) and r.type <> 'AuditEvent'
 limit 1;
 
--- name: insert_resources(types, ids, updated, compartments)
--- New resources; the caller joins the keys back by type and id.
-insert into resource (type, id, version, last_updated, deleted, compartment)
-select type, id, 1, :updated::timestamptz, false, string_to_array(compartment, ' ')
-from unnest(:types::text[], :ids::text[], :compartments::text[]) as w (type, id, compartment)
-returning type, id, key;
+-- name: create_resources(types, ids, methods, compartments, bodies, sent, updated)
+-- New resources with their first versions, in the order given; their keys in that order.
+with given as materialized (
+    select nextval('resource_key_seq') as key, w.*
+    from unnest(:types::text[], :ids::text[], :methods::text[], :compartments::text[], :bodies::bytea[], :sent::text[])
+        as w (type, id, method, compartment, body, sent)
+), made as (
+    insert into resource (key, type, id, version, last_updated, deleted, compartment) overriding system value
+    select key, type, id, 1, :updated::timestamptz, false, string_to_array(compartment, ' ') from given
+), first as (
+    insert into version (key, version, type, id, method, last_updated, compartment, body, sent)
+    select key, 1, type, id, method, :updated::timestamptz, string_to_array(compartment, ' '), body, sent from given
+)
+select key from given;
 
--- name: update_resources(keys, versions, deletions, compartments, updated)!
--- Existing resources get their next version.
-update resource r
-set version = w.version, deleted = w.deleted, last_updated = :updated::timestamptz,
-    compartment = string_to_array(w.compartment, ' ')
-from unnest(:keys::bigint[], :versions::int[], :deletions::bool[], :compartments::text[])
-    as w (key, version, deleted, compartment)
-where r.key = w.key;
-
--- name: insert_versions(keys, versions, methods, bodies, sent, updated)!
--- The JSON of each new version, once.
+-- name: update_resources(keys, types, ids, versions, methods, compartments, bodies, sent, updated)!
+-- The next versions of existing resources; one without a body is its deletion.
+with given as materialized (
+    select w.*
+    from unnest(:keys::bigint[], :types::text[], :ids::text[], :versions::int[], :methods::text[], :compartments::text[],
+        :bodies::bytea[], :sent::text[]) as w (key, type, id, version, method, compartment, body, sent)
+), changed as (
+    update resource r
+    set version = w.version, deleted = w.body is null, last_updated = :updated::timestamptz,
+        compartment = string_to_array(w.compartment, ' ')
+    from given w
+    where r.key = w.key
+)
 insert into version (key, version, type, id, method, last_updated, compartment, body, sent)
-select w.key, w.version, r.type, r.id, w.method, :updated::timestamptz, r.compartment, w.body, w.sent
-from unnest(:keys::bigint[], :versions::int[], :methods::text[], :bodies::bytea[], :sent::text[]) with ordinality
-    as w (key, version, method, body, sent, place)
-join resource r on r.key = w.key
-order by w.place;
+select key, version, type, id, method, :updated::timestamptz, string_to_array(compartment, ' '), body, sent from given;
 
 -- name: note_sent(keys, digests)!
 -- What was sent says the same in other words than what made the current version: the words are remembered.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from msgspec import Struct
@@ -81,15 +82,6 @@ async def save(connection: asyncpg.Connection, versions: Sequence[Version], now:
     if not versions:
         return
     await _save_resources(connection, versions, now)
-    await queries.insert_versions(
-        connection,
-        keys=[version.key for version in versions],
-        versions=[version.version for version in versions],
-        methods=[version.method for version in versions],
-        bodies=[version.body for version in versions],
-        sent=[version.sent for version in versions],
-        updated=now,
-    )
     replaced = [version.key for version in versions if version.version > 1]
     if replaced:
         await queries.delete_index(connection, keys=replaced)
@@ -97,6 +89,7 @@ async def save(connection: asyncpg.Connection, versions: Sequence[Version], now:
 
 
 async def _save_resources(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:
+    """Gives the new ones their keys."""
     fresh = [version for version in versions if version.key is None]
     known = [version for version in versions if version.key is not None]
     if known:
@@ -104,21 +97,24 @@ async def _save_resources(connection: asyncpg.Connection, versions: Sequence[Ver
             connection,
             keys=[version.key for version in known],
             versions=[version.version for version in known],
-            deletions=[version.body is None for version in known],
-            compartments=[" ".join(version.compartment) for version in known],
             updated=now,
+            **_columns(known),
         )
     if fresh:
-        made = queries.insert_resources(
-            connection,
-            types=[version.type for version in fresh],
-            ids=[version.id for version in fresh],
-            compartments=[" ".join(version.compartment) for version in fresh],
-            updated=now,
-        )
-        keys = {(row["type"], row["id"]): row["key"] async for row in made}
-        for version in fresh:
-            version.key = keys[version.type, version.id]
+        made = queries.create_resources(connection, updated=now, **_columns(fresh))
+        for version, key in zip(fresh, [row["key"] async for row in made], strict=True):
+            version.key = key
+
+
+def _columns(versions: Sequence[Version]) -> dict[str, list[Any]]:
+    return {
+        "types": [version.type for version in versions],
+        "ids": [version.id for version in versions],
+        "methods": [version.method for version in versions],
+        "compartments": [" ".join(version.compartment) for version in versions],
+        "bodies": [version.body for version in versions],
+        "sent": [version.sent for version in versions],
+    }
 
 
 async def _save_index(connection: asyncpg.Connection, versions: Sequence[Version]) -> None:
