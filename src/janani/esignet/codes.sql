@@ -82,10 +82,9 @@ select exists (select from coded) as sent, coalesce((select good from allowed), 
 -- name: claim_deliveries(now, leased_until)
 -- A few that are due, for this process alone until the lease ends; a process that dies gives them up with it.
 update delivery d set tries = tries + 1, next_try_at = :leased_until
-from (
+where d.id = any(array(  -- made once, however the rows are joined
     select id from delivery where next_try_at <= :now order by next_try_at limit 20 for update skip locked
-) due
-where d.id = due.id
+))
 returning d.id, d.transaction_number, d.channel, d.sealed, d.expires_at, d.tries;
 
 -- name: end_delivery(id, now, event, outcome, transaction_number)!

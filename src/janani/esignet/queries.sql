@@ -203,7 +203,7 @@ returning id;
 
 -- name: notices_due(now, leased_until)
 -- Takes what is due for as long as one try may last; if this process ends meanwhile, another try comes after that.
-with due as (
+with due as materialized (
     select id from consent_notice where next_try_at <= :now order by next_try_at limit 20 for update skip locked
 )
 update consent_notice n set tries = tries + 1, next_try_at = :leased_until

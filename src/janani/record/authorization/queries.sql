@@ -59,7 +59,8 @@ select * from unnest(:ids::text[], :patients::text[], :events::text[]);
 
 -- name: take_audit(most)
 -- The oldest accesses that are no resources yet; two at once take different ones.
-delete from audit where number in (select number from audit order by number limit :most for update skip locked)
+delete from audit
+where number = any(array(select number from audit order by number limit :most for update skip locked))  -- made once
 returning id, patient, event;
 
 -- name: forget_expired(now)!
