@@ -1,5 +1,5 @@
-"""What a worker takes from a queue is chosen once, however the planner would join: a `limit` within `in (select …)` may be
-asked again for each row, and then more than the limit is taken when others finish meanwhile."""
+"""What a worker takes from a queue is chosen once, however the planner would join: a `limit` within `in (select …)` may
+be asked again for each row, and then more than the limit is taken when others finish meanwhile."""
 
 import re
 from datetime import UTC, datetime
