@@ -123,7 +123,7 @@ class _Mapping:
         encoded = self.mapper.systems["tracked_entity"][0]
         key = f"Patient?identifier={encoded}%7C{values.token(self.uid)}"
         entries = [entry(key, self.subject_url, body), *self.shared.values(), *self.own.values()]
-        strongest = given[0][1] if given else key
+        strongest = f"{given[0][2]}{values.token(given[0][3])}" if given else key
         return Mapped(self.uid, strongest, key, entries, self._timestamp(), self.left_out)
 
     def _go(self) -> tuple[str, list[Any]]:

@@ -6,6 +6,7 @@ In the source `a` is {attribute UID: text}.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import phonenumbers
@@ -22,7 +23,7 @@ _ABSENT = {
         {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"},
     ]
 }
-_SEPARATORS = re.compile(r"[,\n]")
+_CODE = re.compile(r"\d{3}")  # in what the next two may change
 _POSTAL_CODE = re.compile(r"(?<!\d)(\d{5})(?!\d)")
 _LEADING_NUMBER = re.compile(r"^\d{3,5}\s+(?=\D)")
 
@@ -36,43 +37,53 @@ class Addresses:
 
     def __init__(self, provinces: Mapping[str, list[str]], country: str) -> None:
         self._country = country
-        self._provinces = {
-            district.casefold(): (district, province)
+        self._places = {
+            district.casefold(): (district, province, self._words(district, province))
             for province, districts in provinces.items()
             for district in districts
         }
 
+    def _words(self, district: str, province: str) -> frozenset[str]:
+        """Parts of an address that say no more than district, province and country."""
+        return frozenset(
+            one.casefold() for one in (district, province, province.removesuffix(" Province"), self._country)
+        )
+
     def member(self, text: str, unit: str, context: Context) -> str:
         """The JSON member `address` with its comma; "" when no district can be told, from `text` or from `unit`."""
-        found = self._parts(text, unit, context)
-        return f',"address":[{values.json_text(found)}]' if found else ""
-
-    def _parts(self, text: str, unit: str, context: Context) -> Json:
-        parts = [part for part in (" ".join(one.split()) for one in _SEPARATORS.split(text)) if part]
+        parts = [part for one in text.replace("\n", ",").split(",") if (part := " ".join(one.split()))]
         postal, parts = _postal_code(parts)
-        place = self._place(parts) or self._place_of_unit(unit, context)
+        folded = [part.casefold() for part in parts]
+        place = self._place(folded) or self._place_of_unit(unit, context)
         if place is None or not parts:
-            return {}
-        known = {one.casefold() for one in (*place, place[1].removesuffix(" Province"), self._country)}
-        rest = [part for number, part in enumerate(parts) if number == 0 or part.casefold() not in known]
-        town = rest[-1] if len(rest) > 1 else parts[min(1, len(parts) - 1)]  # a town may be named like its district
-        address = {"text": ", ".join(parts), "line": rest[:-1] or rest, "city": town}
-        address |= {"district": place[0], "state": place[1]}
-        return address | ({"postalCode": postal} if postal else {}) | {"country": self._country}
+            return ""
+        district, province, known = place
+        rest = [parts[0], *(part for part, words in zip(parts[1:], folded[1:], strict=True) if words not in known)]
+        address: Json = {
+            "text": ", ".join(parts),
+            "line": rest[:-1] or rest,
+            "city": rest[-1] if len(rest) > 1 else parts[min(1, len(parts) - 1)],  # it may be named like its district
+            "district": district,
+            "state": province,
+        }
+        if postal:
+            address["postalCode"] = postal
+        address["country"] = self._country
+        return f',"address":[{values.json_text(address)}]'
 
-    def _place(self, parts: list[str]) -> tuple[str, str] | None:
-        """(district, province) that the last parts name."""
-        for part in reversed(parts[1:]):
-            if part.casefold().removesuffix(" district") in self._provinces:
-                return self._provinces[part.casefold().removesuffix(" district")]
+    def _place(self, folded: list[str]) -> tuple[str, str, frozenset[str]] | None:
+        """District and province that the last parts name, and the words of both."""
+        for part in reversed(folded[1:]):
+            if place := self._places.get(part.removesuffix(" district")):
+                return place
         return None
 
-    def _place_of_unit(self, unit: str, context: Context) -> tuple[str, str] | None:
+    def _place_of_unit(self, unit: str, context: Context) -> tuple[str, str, frozenset[str]] | None:
         path = context.units[unit].path if unit in context.units else ()
         for uid in reversed(path):
             name = context.units[uid].name.casefold() if uid in context.units else ""
-            if name in self._provinces:
-                return self._provinces[name]
+            if name in self._places:
+                return self._places[name]
         return None
 
 
@@ -87,9 +98,14 @@ def stripped(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str
     return found
 
 
-def formed(text: str, form: str, code: str, refuse: Refuse) -> str:
-    """`text` when all of it is of the regular expression `form`, else ""."""
-    if text and not re.fullmatch(form, text, re.ASCII):
+def form_of(form: str) -> Callable[[str], Any]:
+    """Whether all of a text is of the regular expression `form`."""
+    return re.compile(form, re.ASCII).fullmatch
+
+
+def formed(text: str, form: Callable[[str], Any], code: str, refuse: Refuse) -> str:
+    """`text` when it is of this form, else ""."""
+    if text and not form(text):
         refuse(code, "not of the form of such a number")
         return ""
     return text
@@ -116,13 +132,8 @@ def died_on(text: str, code: str, refuse: Refuse) -> str:
         return ""
 
 
-def identified(system: str, value: str) -> str:
-    """The end of a conditional URL: `system` is percent-encoded already."""
-    return f"{system}%7C{values.token(value)}"
-
-
 def patient_source(programme: Programme, table: Table, catalogue: Catalogue) -> Iterator[str]:
-    """Parts of the module: `identifiers` (text and key of each, strongest first) and `patient`."""
+    """Parts of the module: `identifiers` and `patient`."""
     yield f"ADDRESSES = Addresses({dict(table.provinces)!r}, {programme.country!r})\n"
     yield _Patient(programme, table, catalogue).identifiers()
     yield _Patient(programme, table, catalogue).patient()
@@ -139,20 +150,26 @@ class _Patient:
         return f"stripped(a, {uid!r}, {code!r}, refuse)" if uid else "''"
 
     def identifiers(self) -> str:
-        """Her identifiers in the table's order; those without a value are left out."""
-        lines = []
-        for row in self._template.identifiers:
+        """Her identifiers in the table's order, the strongest first; those without a value are left out.
+
+        Of each the JSON text, the system, the start of her key by it, and the value.
+        """
+        lines, forms = [], ""
+        for number, row in enumerate(self._template.identifiers):
             system = self._programme.record.systems[row.system]
             kind = {"coding": [coding(row.type, self._table.systems)], "text": row.text} if row.type else {}
             found = (
                 {"use": row.use} | ({"type": kind} if kind else {}) | {"system": system, "value": Hole("quoted(text)")}
             )
-            key = f"identified({'Patient?identifier=' + quote(system, safe='')!r}, text)"
+            key = f"Patient?identifier={quote(system, safe='')}%7C"
             text = self._stripped(row.attribute)
-            text = f"formed({text}, {row.form!r}, {row.attribute!r}, refuse)" if row.form else text
+            if row.form:
+                forms += f"FORM_{number} = form_of({row.form!r})\n"
+                text = f"formed({text}, FORM_{number}, {row.attribute!r}, refuse)"
             lines.append(f"    if text := {text}:\n")
-            lines.append(f"        found.append(({expression(found, ' ' * 12)}, {key}, {system!r}))\n")
-        return f"def identifiers(a, refuse):\n    found = []\n{''.join(lines)}    return found\n"
+            lines.append(f"        found.append(({expression(found, ' ' * 12)}, {system!r}, {key!r}, text))\n")
+        forms = f"{forms}\n\n" if forms else ""
+        return f"{forms}def identifiers(a, refuse):\n    found = []\n{''.join(lines)}    return found\n"
 
     def patient(self) -> str:
         """The Patient. Claims its profile only when it meets it."""
@@ -175,7 +192,7 @@ class _Patient:
             },
         }
         lines = [
-            "known = ','.join([*(text for text, _, _ in given), own])",
+            "known = ','.join([*[one[0] for one in given], own])",
             f"name = {self._stripped(template.name)}",
             "name = f',\"name\":[{human_name_text(name)}]' if name else ''",
             f"phone = {self._stripped(template.phone)}",
@@ -189,7 +206,7 @@ class _Patient:
             f"contact_name = {self._stripped(template.contact.name)}",
             f"contact_phone = {self._stripped(template.contact.phone)}",
             f"contact = contact_of(contact_name, contact_phone, {relationship!r}, {self._programme.phone_region!r})",
-            f"meets = name and gender and birth and any(system == {first!r} for _, _, system in given)",
+            f"meets = name and gender and birth and {first!r} in [one[1] for one in given]",
             f"meta = {meta + ',' if meta else ''!r} if meets else ''",
             f"return {expression(resource)}",
         ]
@@ -226,8 +243,9 @@ def human_name(text: str) -> Json:
     One word is a family name whose given name is not known.
     """
     *given, family = text.split()
-    name: Json = {"text": text, "family": family}
-    return name | ({"given": given} if given else {"given": [None], "_given": [_ABSENT]})
+    if given:
+        return {"text": text, "family": family, "given": given}
+    return {"text": text, "family": family, "given": [None], "_given": [_ABSENT]}
 
 
 def phone_number(text: str, region: str) -> str:
@@ -259,6 +277,8 @@ def _region(region: str) -> tuple[str, frozenset[int]]:
 def _postal_code(parts: list[str]) -> tuple[str, list[str]]:
     """The five-digit code in the parts after the first, and the parts without it."""
     for number, part in enumerate(parts[1:], start=1):
+        if not _CODE.search(part):
+            continue
         found = _POSTAL_CODE.search(part)
         rest = (part[: found.start()] + part[found.end() :]).strip() if found else _LEADING_NUMBER.sub("", part)
         if rest != part:

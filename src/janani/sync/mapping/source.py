@@ -19,7 +19,7 @@ Every function gives JSON text; Unfit is raised for what can't be carried.
 """
 
 from janani.sync.mapping.people import (
-    Addresses, born, contact_of, died_on, formed, human_name_text, identified, stripped, telephone,
+    Addresses, born, contact_of, died_on, form_of, formed, human_name_text, stripped, telephone,
 )
 from janani.sync.mapping.values import (
     Unfit, chosen, day, days_later, decimal, divided, dose_number, integer, quoted, text_of, truth, words,
@@ -31,7 +31,7 @@ from janani.sync.mapping.visits import morning
 class Generated(Struct, frozen=True):
     """What the generated module defines. References and statuses that its functions take are JSON texts."""
 
-    identifiers: Callable[..., list[tuple[str, str, str]]]
+    identifiers: Callable[..., list[tuple[str, str, str, str]]]
     patient: Callable[..., str]
     episode: Callable[..., str]
     encounter: Callable[..., str]

@@ -18,6 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN_MARKS = re.compile(r"([\\,|$])")
 _LARGEST = Decimal(10) ** 12
 _SAFE_DIGITS = 12
+_USUAL = len("2025-09-04T07:37:47.106")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,7 +53,7 @@ def json_text(value: Any) -> str:
 
 def quoted(value: str) -> str:
     """A string as JSON, with its quotation marks."""
-    return f'"{value}"' if value.isascii() and value.isalnum() else _encode(value).decode()
+    return _encode(value).decode()
 
 
 def words(value: str) -> str:
@@ -72,11 +73,12 @@ def text_of(value: str) -> str:
 
 def decimal(value: str) -> str:
     """The JSON text of a number. Raises Unfit."""
-    if len(value) <= _SAFE_DIGITS and value.isascii() and value.isdigit():
-        return str(int(value))
-    whole, point, part = value.partition(".")
-    if point and len(value) <= _SAFE_DIGITS and value.isascii() and whole.isdigit() and part.isdigit():
-        return json_text(float(value))
+    if len(value) <= _SAFE_DIGITS and value.isascii():
+        if value.isdigit():
+            return value if value[0] != "0" else str(int(value))
+        whole, _, part = value.partition(".")
+        if whole.isdigit() and part.isdigit():
+            return value if whole[0] != "0" != part[-1] else json_text(float(value))
     return json_text(number(value))
 
 
@@ -129,10 +131,12 @@ def truth(value: str) -> bool:
 @lru_cache(maxsize=4096)
 def day(value: str) -> str:
     """A FHIR date of a DATE or DATETIME value. Raises Unfit."""
+    text = value.strip()[:10]
     try:
-        return date.fromisoformat(value.strip()[:10]).isoformat()
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise Unfit("not a date") from error
+    return text if text[4:8:3] == "--" else found.isoformat()
 
 
 def days_later(value: str, days: int) -> str:
@@ -153,16 +157,29 @@ def moment(value: str, zone: tzinfo) -> str:
     return day(found[1]) if found else instant(value, zone)
 
 
-@lru_cache(maxsize=4096)
 def instant(value: str, zone: tzinfo) -> str:
     """A FHIR instant with offset, milliseconds kept; a time without offset is of `zone`. Raises Unfit."""
     try:
         found = datetime.fromisoformat(value)
         if found.tzinfo is None:
+            if len(value) == _USUAL and value[4:22:3] == "--T::." and (offset := _offset(value[:10], zone)):
+                return value + offset  # as it would be written below, five times as fast
             found = found.replace(tzinfo=zone)
         return found.isoformat(timespec="milliseconds")
     except (ValueError, OverflowError) as error:
         raise Unfit("not a date and time") from error
+
+
+@lru_cache(maxsize=4096)
+def _offset(text: str, zone: tzinfo) -> str:
+    """The offset of `zone` on a day as an instant ends with it; "" when it changes on that day."""
+    start = datetime.fromisoformat(text)
+    if start.date() == date.max:
+        return ""
+    offsets = {
+        one.replace(tzinfo=zone).isoformat(timespec="milliseconds")[_USUAL:] for one in (start, start + timedelta(1))
+    }
+    return offsets.pop() if len(offsets) == 1 else ""
 
 
 @lru_cache(maxsize=16)
