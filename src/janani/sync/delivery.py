@@ -183,8 +183,7 @@ def _creation(entry: Entry) -> bytes:
 
 
 def _asked(entry: Entry, request: bytes) -> bytes:
-    start = f'{{"fullUrl":"{entry.full_url}","resource":'.encode()
-    return b"".join((start, entry.body, b',"request":{"method":', request))
+    return b"".join((entry.head, entry.body, b',"request":{"method":', request))
 
 
 def _removals(places: Sequence[tuple[str, str]]) -> bytes:

@@ -25,7 +25,7 @@ from janani.sync.mapping.table import (
     codes,
     repeated,
 )
-from janani.sync.mapping.template import Hole, Splice, expression
+from janani.sync.mapping.template import Hole, Inside, Splice, expression
 from janani.sync.mapping.values import Json, coding, concept
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -38,20 +38,20 @@ _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")  # in an identifier that stands in URLs and JSON as it is
 
-_CLINICAL_SOURCE = """def clinical(e, keep, leave):
-    held, wanted, last = e.values, [*OF_STAGE.get(e.stage, ())], -1
+_CLINICAL_SOURCE = """def clinical(e, leave):
+    held, wanted = e.values, [*OF_STAGE.get(e.stage, ())]
     for uid in held:
-        rows = OF_VALUE.get(uid)
-        if rows:
-            wanted += rows
-    wanted.sort()  # the table's order
-    for number, uid, kind, name, field, make in wanted:
-        if number != last:  # a panel has several values
-            last = number
-            try:
-                keep(kind, name, make(e, held.get(uid)))
-            except Unfit as unfit:
-                leave(field, unfit)
+        if uid in OF_VALUE:
+            wanted += OF_VALUE[uid]
+    for number in sorted({*wanted}):  # the table's order; a panel has several values
+        uid, kind, name, field, make = ROWS[number]
+        try:
+            body = make(e, held.get(uid))
+        except Unfit as unfit:
+            leave(field, unfit)
+        else:
+            if body is not None:
+                yield kind, name, body
 """
 
 
@@ -85,21 +85,28 @@ def clinical_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str
         yield f"{_map_name(name)} = {{\n{''.join(lines)}}}\n"
     pieces = list(_Rows(table, catalogue, stages).pieces())
     yield from (piece.define for piece in pieces)
-    of_value: dict[str, str] = {}
-    of_stage: dict[str, str] = {}
+    rows = [
+        f"    ({next(iter(one.uids), '')!r}, {one.kind!r}, {_safe(one.name)!r}, {one.field!r}, {one.function}),\n"
+        for one in pieces
+    ]
+    yield f"# first data element, type, name, for what is left out, function\nROWS = [\n{''.join(rows)}]\n"
+    of_value: dict[str, list[int]] = {}
+    of_stage: dict[str, list[int]] = {}
     for number, piece in enumerate(pieces):
-        first, name = next(iter(piece.uids), ""), _UNSAFE.sub("-", piece.name)
-        row = f"({number}, {first!r}, {piece.kind!r}, {name!r}, {piece.field!r}, {piece.function}), "
         for key in piece.uids:
-            of_value[key] = of_value.get(key, "") + row
+            of_value.setdefault(key, []).append(number)
         if not piece.uids:
-            of_stage[piece.stage] = of_stage.get(piece.stage, "") + row
+            of_stage.setdefault(piece.stage, []).append(number)
     yield "# the rows of a data element, and of a stage\n" + _rows("OF_VALUE", of_value) + _rows("OF_STAGE", of_stage)
     yield _CLINICAL_SOURCE
 
 
-def _rows(name: str, held: Mapping[str, str]) -> str:
-    return f"{name} = {{\n" + "".join(f"    {key!r}: ({rows.rstrip()}),\n" for key, rows in held.items()) + "}\n"
+def _rows(name: str, held: Mapping[str, list[int]]) -> str:
+    return f"{name} = {{\n" + "".join(f"    {key!r}: {rows!r},\n" for key, rows in held.items()) + "}\n"
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE.sub("-", name)
 
 
 def _map_name(name: str) -> str:
@@ -126,6 +133,11 @@ class _Rows:
         yield from (self._immunization(row) for row in table.immunizations)
         yield from (self._allergy(row) for row in table.allergies)
 
+    def _resource(self, name: str, resource: Json) -> str:
+        """The source of the text of `resource`, whose identifier is that of the event with the row's `name`."""
+        value = Inside("e.plain", f"-{_safe(name)}")
+        return expression(resource | {"identifier": [{"system": self._table.identifiers["value"], "value": value}]})
+
     def _concept(self, written: str | list[str], text: str = "") -> Json:
         return concept(written, self._table.systems, text)
 
@@ -142,7 +154,7 @@ class _Rows:
             resource["interpretation"] = [self._concept(row.interpretation)]
         if number:
             resource["focus"] = [self._focus(number)]
-        body = f"    return {expression(resource)}\n"
+        body = f"    return {self._resource(row.name or self._elements[row.element].uid, resource)}\n"
         if not row.name:
             return self._element("Observation", row, body)
         function = f"observation_{_word(row.name)}"
@@ -202,7 +214,7 @@ class _Rows:
         resource = self._observed(panel.profile, panel.category, self._concept(panel.code, panel.text))
         resource["component"] = [Hole('",".join(given)')]
         start = f"def {function}(e, text):\n    get, given = e.values.get, []\n"
-        define = f"{start}{''.join(lines)}    return {expression(resource)}\n"
+        define = f"{start}{''.join(lines)}    return {self._resource(panel.name, resource)}\n"
         return Piece("Observation", panel.name, panel.name, function, define, tuple(uids))
 
     def _condition(self, row: ConditionRow) -> Piece:
@@ -216,8 +228,8 @@ class _Rows:
             "subject": Hole("e.subject"),
             "": Splice("e.diagnosed"),
         }
-        body = f"    if not truth(text):\n        return None\n    return {expression(resource)}\n"
-        return self._element("Condition", row, body)
+        made = self._resource(self._elements[row.element].uid, resource)
+        return self._element("Condition", row, f"    if not truth(text):\n        return None\n    return {made}\n")
 
     def _medicine(self, row: MedicineRow) -> Piece:
         def stated(status: str) -> str:
@@ -227,12 +239,13 @@ class _Rows:
                 "medicationCodeableConcept": self._concept(codes(row.code), row.text),
                 "": Splice("e.stated"),
             }
-            return expression(resource) if status else "None"
+            return self._resource(self._elements[row.element].uid, resource) if status else "None"
 
         body = f"    if truth(text):\n        return {stated(row.taken)}\n    return {stated(row.not_taken)}\n"
         return self._element("MedicationStatement", row, body)
 
     def _immunization(self, row: ImmunizationRow) -> Piece:
+        uid = self._elements[row.element].uid
         resource: Json = {
             "resourceType": "Immunization",
             "status": "completed",
@@ -251,9 +264,9 @@ class _Rows:
             }
             lot = f"e.values.get({self._elements[row.lot].uid!r}, '')" if row.lot else "''"
             lot = f"    lot = words({lot})\n    lot = f',\"lotNumber\":{{quoted(lot)}}' if lot else ''\n"
-            return self._element("Immunization", row, f"{lot}    return {expression(resource)}\n")
+            return self._element("Immunization", row, f"{lot}    return {self._resource(uid, resource)}\n")
         resource |= {"occurrenceString": row.occurrence, "primarySource": False}
-        body = f"    if not truth(text):\n        return None\n    return {expression(resource)}\n"
+        body = f"    if not truth(text):\n        return None\n    return {self._resource(uid, resource)}\n"
         return self._element("Immunization", row, body)
 
     def _allergy(self, row: AllergyRow) -> Piece:
@@ -271,7 +284,7 @@ class _Rows:
                 "patient": Hole("e.subject"),
                 "": Splice("e.diagnosed"),
             }
-            return expression(resource)
+            return self._resource(self._elements[row.element].uid, resource)
 
         body = (
             "    words = text_of(text)\n"

@@ -1,6 +1,6 @@
 """A tracked entity as the entries of a bundle, by the generated functions. Pure: no network, no clock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,10 +18,13 @@ from janani.sync.mapping.model import (
     LeftOut,
     Mapped,
     Person,
+    Uid,
     Visit,
     digest_of,
     entry,
     fields_of,
+    head_of,
+    url_of,
 )
 from janani.sync.mapping.places import Places
 from janani.sync.mapping.scripted import enrolled
@@ -29,7 +32,7 @@ from janani.sync.mapping.shared import Shared, reference_to
 from janani.sync.mapping.source import load, source
 from janani.sync.mapping.table import Catalogue, Table
 from janani.sync.mapping.values import Json, Unfit, quoted
-from janani.sync.mapping.visits import period_of
+from janani.sync.mapping.visits import REFERRAL, period_of
 
 _decode = msgspec.json.Decoder(Person).decode
 
@@ -110,35 +113,35 @@ class _Mapping:
 
     def __init__(self, mapper: Mapper, person: Person, known: Shared) -> None:
         self.mapper, self.person, self.known, self.context = mapper, person, known, known.context
-        self.made, self.names = mapper.made, known.names
-        self.uid, self.enrollment = person.trackedEntity, ""  # of which the events are, on the way
+        self.made, self.names, self.systems = mapper.made, known.names, mapper.systems
+        self.uid, self.enrollment = _uid(person.trackedEntity), ""  # of which the events are, on the way
         self.left_out: list[LeftOut] = []
         self.shared: dict[str, Entry] = {one.key: one for one in known.device}
         self.own: dict[str, Entry] = {}
-        self.subject_url = self.names.full_url("Patient", self.uid)
-        self.subject = reference_to(self.subject_url)
+        self.units: dict[str, tuple[str, str]] = {}  # those whose entries are in `shared` already
+        self.head = self.names.head("Patient", self.uid.text)
+        self.subject = reference_to(url_of(self.head))
 
     def done(self) -> Mapped:
         body, given = self._go()
-        encoded = self.mapper.systems["tracked_entity"][0]
-        key = f"Patient?identifier={encoded}%7C{values.token(self.uid)}"
-        entries = [entry(key, self.subject_url, body), *self.shared.values(), *self.own.values()]
+        key = f"Patient?identifier={self.systems['tracked_entity'][0]}%7C{self.uid.token}"
+        entries = [entry(key, self.head, body), *self.shared.values(), *self.own.values()]
         strongest = f"{given[0][2]}{values.token(given[0][3])}" if given else key
-        return Mapped(self.uid, strongest, key, entries, self._timestamp(), self.left_out)
+        return Mapped(self.uid.text, strongest, key, entries, self._timestamp(), self.left_out)
 
     def _go(self) -> tuple[str, list[Any]]:
         """The Patient's JSON and her identifiers; everything else is kept on the way."""
         program = self.mapper.programme.registry.program
         enrollments = [one for one in self.person.enrollments or () if one.program == program and not one.deleted]
         enrollments.sort(key=lambda one: (one.enrolledAt or "", one.enrollment or ""))
-        attributes = _texts(self.person.attributes, {})
-        for enrollment in enrollments:
-            _texts(enrollment.attributes, attributes)
+        attributes, held = _texts(self.person.attributes), [_texts(one.attributes) for one in enrollments]
+        for own in held:
+            attributes |= own  # what is held there wins
         owners = self.person.programOwners or ()
         owner = next((one.orgUnit for one in owners if one.program == program), None) or self.person.orgUnit or ""
         patient = self._patient(attributes, self._died(enrollments), owner)
-        for enrollment in enrollments:
-            self._enrollment(enrollment, attributes, owner)
+        for enrollment, own in zip(enrollments, held, strict=True):
+            self._enrollment(enrollment, own or attributes, owner)
         return patient
 
     def _died(self, enrollments: list[Enrollment]) -> str:
@@ -153,61 +156,53 @@ class _Mapping:
 
     def _patient(self, attributes: dict[str, str], died: str, unit: str) -> tuple[str, list[Any]]:
         """The JSON of the Patient under her own UID, and her identifiers, the strongest first."""
-        refuse = self._refuse(self.uid)
+        refuse = self._refuse(self.uid.text)
         given = self.made.identifiers(attributes, refuse)
-        system = self.mapper.systems["tracked_entity"][1]
-        own = f'{{"system":{system},"value":{quoted(self.uid)}}}'
+        own = f'{{"system":{self.systems["tracked_entity"][1]},"value":{self.uid.json}}}'
         owner = f',"managingOrganization":{self._unit(unit)[0]}' if unit else ""
         device = self.known.device_reference
         return self.made.patient(attributes, died, given, own, device, unit, owner, self.context, refuse), given
 
-    def _enrollment(self, enrollment: Enrollment, person: Mapping[str, str], owner: str) -> None:
-        uid = enrollment.enrollment
-        if not uid:
-            self._leave(self.uid, "enrollment", "it has no UID")
+    def _enrollment(self, enrollment: Enrollment, attributes: Mapping[str, str], owner: str) -> None:
+        if not enrollment.enrollment:
+            self._leave(self.uid.text, "enrollment", "it has no UID")
             return
-        self.enrollment, unit = uid, enrollment.orgUnit or owner
-        own = _texts(enrollment.attributes, {})
-        number = values.words((own or person).get(self.mapper.registration_number, ""))
+        uid, unit = _uid(enrollment.enrollment), enrollment.orgUnit or owner
+        self.enrollment = uid.text
+        number = values.words(attributes.get(self.mapper.registration_number, ""))
         organization = self._unit(unit)[0]
         try:
             period = period_of(enrollment, self.context.zone)
         except Unfit as unfit:
-            self._leave(uid, "enrollment", str(unfit))
+            self._leave(uid.text, "enrollment", str(unfit))
             return
-        identifier = f'{{"system":{self.mapper.systems["enrollment"][1]},"value":{quoted(uid)}}}'
+        identifier = f'{{"system":{self.systems["enrollment"][1]},"value":{uid.json}}}'
         body = self.made.episode(enrollment.status, self.subject, organization, number, period, identifier)
-        url = self._keep("EpisodeOfCare", "enrollment", uid, body)
+        episode = self._keep("EpisodeOfCare", "enrollment", uid, body)
         # Who changed her since, DHIS2 does not tell: every event counts as a change of hers.
-        self._provenance("enrollment", uid, url, enrollment.createdAt, (enrollment.createdBy,), unit)
+        self._provenance("enrollment", uid, episode, enrollment.createdAt, (enrollment.createdBy,), unit)
         events = [one for one in enrollment.events or () if not one.deleted]
         events.sort(key=lambda one: (_when(one), one.event or ""))
         for event in events:
             if event.event:
-                self._event(event, event.event, events, reference_to(url), unit)
+                self._event(event, _uid(event.event), events, episode, unit)
 
-    def _event(self, event: Event, uid: str, events: list[Event], episode: str, enrolled_at: str) -> None:
+    def _event(self, event: Event, uid: Uid, events: list[Event], episode: str, enrolled_at: str) -> None:
         status, unit = event.status or "", event.orgUnit or enrolled_at
         try:
             if status in self.mapper.appointments:
-                planned = event.scheduledAt or event.occurredAt
-                _, location = self._unit(unit)
-                if not planned:
-                    raise Unfit("no date")
-                state, zone = self.mapper.appointments[status], self.context.zone
-                body = self.made.appointment(event.programStage or "", planned, self.subject, location, state, zone)
-                url = self._keep("Appointment", "event", uid, self._identified(body, uid))
+                about = self._appointment(event, uid, unit)
             elif status in self.mapper.visits:
-                url = self._visit(event, uid, events, episode, unit)
+                about = self._visit(event, uid, events, episode, unit)
             else:
                 return
         except Unfit as unfit:
-            self._leave(uid, "event", str(unfit))
+            self._leave(uid.text, "event", str(unfit))
             return
         when, by = event.updatedAt or event.createdAt, (event.updatedBy, event.createdBy)
-        self._provenance("event", uid, url, when, by, unit)
+        self._provenance("event", uid, about, when, by, unit)
 
-    def _provenance(self, kind: str, uid: str, about: str, when: str | None, by: tuple[Any, ...], unit: str) -> None:
+    def _provenance(self, kind: str, uid: Uid, about: str, when: str | None, by: tuple[Any, ...], unit: str) -> None:
         """Who entered the registry's `kind` of object `uid` and when, if both table and registry say it.
 
         R4 gives a Provenance no identifier: it is found again by a tag.
@@ -217,50 +212,40 @@ class _Mapping:
         try:
             recorded = f'"{values.instant(when, self.context.zone)}"'
         except Unfit as unfit:
-            self._leave(uid, "provenance", str(unfit))
+            self._leave(uid.text, "provenance", str(unfit))
             return
-        system, device = self.mapper.systems[kind][1], self.known.device_reference
+        system, device = self.systems[kind][1], self.known.device_reference
         user, organization = self._practitioner(*by), self._unit(unit)[0]
-        target = reference_to(about)
-        body = self.made.provenance(system, quoted(uid), target, self.subject, recorded, user, organization, device)
-        self._tagged("Provenance", kind, uid, body)
+        body = self.made.provenance(system, uid.json, about, self.subject, recorded, user, organization, device)
+        self._keep("Provenance", kind, uid, body, by="_tag")
 
-    def _tagged(self, kind: str, system: str, uid: str, body: str) -> None:
-        key = f"{kind}?_tag={self.mapper.systems[system][0]}%7C{values.token(uid)}"
-        self.own[key] = entry(key, self.names.full_url(kind, uid), body)
+    def _appointment(self, event: Event, uid: Uid, unit: str) -> str:
+        """Keeps the Appointment; gives a reference to it."""
+        planned = event.scheduledAt or event.occurredAt
+        _, location = self._unit(unit)
+        if not planned:
+            raise Unfit("no date")
+        state, zone = self.mapper.appointments[event.status or ""], self.context.zone
+        body = self.made.appointment(uid.json, event.programStage or "", planned, self.subject, location, state, zone)
+        return self._keep("Appointment", "event", uid, body)
 
-    def _visit(self, event: Event, uid: str, events: list[Event], episode: str, unit: str) -> str:
-        """Keeps the Encounter and what was found at it; gives the Encounter's full URL."""
+    def _visit(self, event: Event, uid: Uid, events: list[Event], episode: str, unit: str) -> str:
+        """Keeps the Encounter and what was found at it; gives a reference to the Encounter."""
         owner, place = self._unit(unit)
-        status, url = event.status or "", self.names.full_url("Encounter", uid)
-        visit = self._of_event(event, uid, url, owner)
+        status, head = event.status or "", self.names.head("Encounter", uid.text)
+        visit = self._of_event(event, uid, reference_to(url_of(head)), owner)
         body = self.made.encounter(visit, self.mapper.visits[status], episode, owner, place)
-        self._keep("Encounter", "event", uid, self._identified(body, uid), url)
+        self._keep("Encounter", "event", uid, body, head)
         if status in self.mapper.clinical:
-            self.made.clinical(visit, self._keeper(uid), self._leaver(uid))
-            self._refer(event, events, visit, place)
-        return url
-
-    def _identified(self, body: str, uid: str) -> str:
-        return f'{body[:-1]},"identifier":[{{"system":{self.mapper.systems["event"][1]},"value":{quoted(uid)}}}]}}'
-
-    def _keeper(self, event: str) -> Any:
-        """Keeps the resource `name` of an event; what may be said of it once is said here, it is called most."""
-        encoded, system = self.mapper.systems["value"]
-        middle, full_url, own = f"?identifier={encoded}%7C{values.token(event)}-", self.names.full_url, self.own
-        start, inner = event + "-", f',"identifier":[{{"system":{system},"value":{quoted(event)[:-1]}-'
-
-        def keep(kind: str, name: str, body: str | None) -> None:
-            if body is not None:
-                key = kind + middle + name
-                own[key] = entry(key, full_url(kind, start + name), f'{body[:-1]}{inner}{name}"}}]}}')
-
-        return keep
+            self._keep_values(uid, self.made.clinical(visit, self._leaver(uid.text)))
+            self._keep_values(uid, self._referred(event, events, visit, place))
+        return visit.encounter
 
     def _leaver(self, event: str) -> Any:
         return lambda field, unfit: self._leave(event, field, str(unfit))
 
-    def _refer(self, event: Event, events: list[Event], visit: Visit, place: str) -> None:
+    def _referred(self, event: Event, events: list[Event], visit: Visit, place: str) -> Iterator[tuple[str, str, str]]:
+        """Type, name and JSON of what referrals become."""
         for stage, asks, answered_by, clinic, units, make, follow in self.made.referrals:
             if visit.stage != stage or (asks and visit.values.get(asks) != "true"):
                 continue
@@ -268,18 +253,18 @@ class _Mapping:
             later = answered_by and any(
                 one.programStage == answered_by and self._counts(one) and _when(one) >= _when(event) for one in events
             )
-            receiver, keep = self._unit(to)[0] if to else "", self._keeper(visit.uid)
-            keep("ServiceRequest", "referral", make(visit, '"completed"' if later else '"active"', receiver))
+            receiver = self._unit(to)[0] if to else ""
+            yield "ServiceRequest", REFERRAL, make(visit, '"completed"' if later else '"active"', receiver)
             if follow:
-                request = reference_to(self.names.full_url("ServiceRequest", f"{visit.uid}-referral"))
+                request = reference_to(self.names.full_url("ServiceRequest", f"{visit.uid}-{REFERRAL}"))
                 state, device = '"completed"' if later else '"requested"', self.known.device_reference
-                keep("Task", "referral", follow(visit, state, request, receiver, place, device))
+                yield "Task", REFERRAL, follow(visit, state, request, receiver, place, device)
 
     def _counts(self, event: Event) -> bool:
         """Whether the event's values are carried: a referral that is planned, skipped or being typed is none yet."""
         return bool(event.event) and event.status in self.mapper.clinical
 
-    def _of_event(self, event: Event, uid: str, url: str, owner: str) -> Visit:
+    def _of_event(self, event: Event, uid: Uid, encounter: str, owner: str) -> Visit:
         when = event.occurredAt or event.completedAt or event.createdAt
         if not when:
             raise Unfit("it has no date")
@@ -288,10 +273,11 @@ class _Mapping:
         recorder = self._practitioner(event.updatedBy, event.createdBy, self.person.updatedBy)
         created = event.createdAt
         recorded = f'"{values.instant(created, zone)}"' if created else effective
-        encounter, performer, subject = reference_to(url), recorder or owner, self.subject
+        performer, subject = recorder or owner, self.subject
         by = f',"recorder":{recorder}' if recorder else ""
         return Visit(
-            uid=uid,
+            uid=uid.text,
+            plain=uid.json[1:-1],
             stage=event.programStage or "",
             enrollment=self.enrollment,
             values={
@@ -321,16 +307,32 @@ class _Mapping:
 
     def _unit(self, uid: str) -> tuple[str, str]:
         """References to the Organization and the Location of a unit, which are then in the bundle."""
-        entries, owner, place = self.known.unit(uid)
-        for one in entries:
-            self.shared[one.key] = one
-        return owner, place
+        found = self.units.get(uid)
+        if found is None:
+            entries, owner, place = self.known.unit(uid)
+            for one in entries:
+                self.shared[one.key] = one
+            found = self.units[uid] = owner, place
+        return found
 
-    def _keep(self, kind: str, identifier: str, value: str, body: str, url: str = "") -> str:
-        key = f"{kind}?identifier={self.mapper.systems[identifier][0]}%7C{values.token(value)}"
-        full_url = url or self.names.full_url(kind, value)
-        self.own[key] = entry(key, full_url, body)
-        return full_url
+    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", *, by: str = "identifier") -> str:
+        """Keeps the resource of this UID, which is found again `by` identifier or tag; gives a reference to it."""
+        head = head or self.names.head(kind, uid.text)
+        key = f"{kind}?{by}={self.systems[system][0]}%7C{uid.token}"
+        self.own[key] = entry(key, head, body)
+        return reference_to(url_of(head))
+
+    def _keep_values(self, uid: Uid, found: Iterable[tuple[str, str, str]]) -> None:
+        """Keeps resources of an event by type and name; what may be said of many once is said once."""
+        own, starts = self.own, {}
+        for kind, name, body in found:
+            if kind not in starts:
+                key = f"{kind}?identifier={self.systems['value'][0]}%7C{uid.token}-"
+                starts[kind] = key, self.names.start(kind, f"{uid.text}-").copy
+            key, start = starts[kind]
+            key, made = key + name, start()
+            made.update(name.encode())
+            own[key] = entry(key, head_of(made), body)
 
     def _refuse(self, uid: str) -> Any:
         return lambda field, reason: self._leave(uid, field, reason)
@@ -350,33 +352,24 @@ class _Digesting(_Mapping):
 
     def __init__(self, mapper: Mapper, person: Person, known: Shared) -> None:
         super().__init__(mapper, person, known)
-        self.systems = mapper.table.identifiers
         self.digests: dict[str, str] = {}
 
     def digested(self) -> Digests:
         body, _ = self._go()
         self._note("Patient", "tracked_entity", self.uid, body)
-        return Digests(self.uid, [f"{digest} {name}" for name, digest in self.digests.items()])
+        return Digests(self.uid.text, [f"{digest} {name}" for name, digest in self.digests.items()])
 
-    def _note(self, kind: str, system: str, value: str, body: str) -> None:
-        self.digests[f"{kind} {self.systems[system]} {value}"] = digest_of(body.encode())
+    def _note(self, kind: str, system: str, uid: Uid, body: str) -> None:
+        self.digests[f"{kind} {self.mapper.table.identifiers[system]} {uid.text}"] = digest_of(body.encode())
 
-    def _tagged(self, kind: str, system: str, uid: str, body: str) -> None:
+    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", *, by: str = "identifier") -> str:
         self._note(kind, system, uid, body)
+        return reference_to(url_of(head or self.names.head(kind, uid.text)))
 
-    def _keep(self, kind: str, identifier: str, value: str, body: str, url: str = "") -> str:
-        self._note(kind, identifier, value, body)
-        return url or self.names.full_url(kind, value)
-
-    def _keeper(self, event: str) -> Any:
-        middle, digests = f" {self.systems['value']} {event}-", self.digests
-        inner = f',"identifier":[{{"system":{self.mapper.systems["value"][1]},"value":{quoted(event)[:-1]}-'
-
-        def keep(kind: str, name: str, body: str | None) -> None:
-            if body is not None:
-                digests[kind + middle + name] = digest_of(f'{body[:-1]}{inner}{name}"}}]}}'.encode())
-
-        return keep
+    def _keep_values(self, uid: Uid, found: Iterable[tuple[str, str, str]]) -> None:
+        end, digests = f" {self.mapper.table.identifiers['value']} {uid.text}-", self.digests
+        for kind, name, body in found:
+            digests[kind + end + name] = digest_of(body.encode())
 
     def _practitioner(self, *users: Any) -> str:
         known = (one for one in users if isinstance(one, dict) and one.get("uid"))
@@ -386,12 +379,13 @@ class _Digesting(_Mapping):
         return self.known.unit(uid)[1:]
 
 
-def _texts(held: Iterable[Held] | None, into: dict[str, str]) -> dict[str, str]:
-    """Attribute UID → text; what is held here wins over what is there already."""
-    for one in held or ():
-        if one.value and type(one.value) is str:
-            into[one.attribute] = one.value
-    return into
+def _uid(text: str) -> Uid:
+    return Uid(text, values.token(text), quoted(text))
+
+
+def _texts(held: Iterable[Held] | None) -> dict[str, str]:
+    """Attribute UID → text; the last one wins."""
+    return {one.attribute: one.value for one in held or () if one.value and type(one.value) is str}
 
 
 def _when(event: Event) -> str:

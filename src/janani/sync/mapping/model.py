@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import tzinfo
+from hashlib import sha256
 from typing import Any, get_args
 from uuid import UUID
 
@@ -12,8 +13,19 @@ from msgspec import Struct
 from janani.sync.mapping.table import Table
 from janani.sync.mapping.values import Json, Unfit, condition_on
 
-_SHA256 = hashlib.sha256()
-_VARIANT = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
+_HEAD = '{"fullUrl":"urn:uuid:********-****-5***-V***-************","resource":'
+_URL = slice(_HEAD.index("urn:"), _HEAD.index('","resource"'))
+_MARKS = "".join(sorted({*_HEAD, *"89ab"}))
+
+
+def _head(variant: str) -> bytes:
+    """The place of each letter of `_HEAD`: among the 40 digits of a SHA-1 hash, or in `_MARKS` after these."""
+    digits = iter([*range(12), *range(13, 16), *range(17, 32)])  # version and variant take the place of two
+    return bytes(next(digits) if one == "*" else 40 + _MARKS.index(variant if one == "V" else one) for one in _HEAD)
+
+
+_HEADS = {ord(digit): _head("89ab"[number % 4]) for number, digit in enumerate("0123456789abcdef")}
+_AFTER_DIGITS = _MARKS.encode().ljust(256 - 40)
 
 
 class Unit(Struct, frozen=True):
@@ -53,16 +65,22 @@ class Entry(Struct, frozen=True, gc=False):
     """One resource to be written under its conditional URL `key`.
 
     Attributes:
+        head: the start of the entry in a transaction, up to the resource; the full URL stands in it.
         body: the resource as JSON.
         digest: a short digest of `body`.
         shared: it belongs to no one person (Device, Organization, Location, Practitioner).
     """
 
     key: str
-    full_url: str
+    head: bytes
     body: bytes
     digest: str
     shared: bool = False
+
+    @property
+    def full_url(self) -> str:
+        """The URL by which others of the bundle refer to it."""
+        return url_of(self.head)
 
     @property
     def kind(self) -> str:
@@ -75,18 +93,15 @@ class Entry(Struct, frozen=True, gc=False):
         return dict(msgspec.json.decode(self.body))
 
 
-def entry(key: str, full_url: str, body: str, *, shared: bool = False) -> Entry:
+def entry(key: str, head: bytes, body: str, *, shared: bool = False) -> Entry:
     """The entry of a resource's JSON text."""
-    held, made = body.encode(), _SHA256.copy()
-    made.update(held)
-    return Entry(key, full_url, held, made.hexdigest()[:24], shared)
+    held = body.encode()
+    return Entry(key, head, held, sha256(held).hexdigest()[:24], shared)
 
 
 def digest_of(body: bytes) -> str:
     """A short digest of a resource's JSON."""
-    made = _SHA256.copy()  # a quarter cheaper than making one anew
-    made.update(body)
-    return made.hexdigest()[:24]
+    return sha256(body).hexdigest()[:24]
 
 
 class NotMapped(Exception):
@@ -237,27 +252,59 @@ class Names:
         others = resource.get("identifier", [])
         resource["identifier"] = [own, *others] if first else [*others, own]
         body = msgspec.json.encode(resource).decode()
-        return entry(condition_on(kind, system, value), self.full_url(kind, value), body, shared=True)
+        return entry(condition_on(kind, system, value), self.head(kind, value), body, shared=True)
 
     def full_url(self, kind: str, value: str) -> str:
         """The `urn:uuid:` that always belongs to `value` of this registry: a version 5 UUID (RFC 9562 §5.5)."""
+        return url_of(self.head(kind, value))
+
+    def head(self, kind: str, value: str) -> bytes:
+        """The start of an entry with this full URL."""
         made = self._start.copy()
         made.update(f"{kind}/{value}".encode())
-        name = made.hexdigest()
-        return f"urn:uuid:{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}"
+        return head_of(made)
+
+    def start(self, kind: str, value: str) -> Any:
+        """A hash of which more of the value is still to come, for `head_of`."""
+        made = self._start.copy()
+        made.update(f"{kind}/{value}".encode())
+        return made
+
+
+def head_of(made: Any) -> bytes:
+    """The start of an entry whose full URL is of this SHA-1 hash.
+
+    Its digits are set in by one `translate`: they and all other letters are the table by which places become letters.
+    """
+    digits: bytes = made.hexdigest().encode()
+    return _HEADS[digits[16]].translate(digits + _AFTER_DIGITS)
+
+
+def url_of(head: bytes) -> str:
+    """The full URL in the start of an entry."""
+    return head[_URL].decode()
+
+
+class Uid(Struct, gc=False):
+    """The UID of what becomes a resource: as it is, as a search token in a URL, and as JSON."""
+
+    text: str
+    token: str
+    json: str
 
 
 class Visit(Struct, gc=False):
     """An event on its way: JSON texts that its resources share.
 
     Attributes:
-        uid, stage, enrollment, values: as DHIS2 keeps them.
+        uid, stage, enrollment, values: as DHIS2 keeps them; `plain` is the uid as it stands inside a JSON text.
         subject, encounter, performer, effective, recorded: JSON texts; `recorder` may be "".
         observed, diagnosed, stated: members with a comma before each, of Observation, of Condition and
             AllergyIntolerance, and of MedicationStatement.
     """
 
     uid: str
+    plain: str
     stage: str
     enrollment: str
     values: dict[str, str]

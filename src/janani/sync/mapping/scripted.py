@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from janani.programmes import Programme, fault
 from janani.sync.mapping import values
-from janani.sync.mapping.model import Context, Entry, Mapped, Names, NotMapped, entry
+from janani.sync.mapping.model import Context, Entry, Mapped, Names, NotMapped, entry, url_of
 from janani.sync.mapping.values import Json, Unfit
 
 _SHARED = {"Device", "Organization", "Location", "Practitioner"}  # of no one person
@@ -135,10 +135,11 @@ class ScriptedMapper:
 
     def _entries(self, made: list[_Made], context: Context) -> list[Entry]:
         names = Names(self._namespace, context.system_id)
-        urls = {one.key: names.full_url(one.kind, f"{one.system}|{one.value}") for one in made}
+        heads = {one.key: names.head(one.kind, f"{one.system}|{one.value}") for one in made}
+        urls = {key: url_of(head) for key, head in heads.items()}
         known = urls | {one.given: urls[one.key] for one in made if isinstance(one.given, str)}
         return [
-            entry(one.key, urls[one.key], self._text(_referring(one.resource, known)), shared=one.kind in _SHARED)
+            entry(one.key, heads[one.key], self._text(_referring(one.resource, known)), shared=one.kind in _SHARED)
             for one in made
         ]
 

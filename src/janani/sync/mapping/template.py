@@ -27,6 +27,13 @@ class Splice(Struct, frozen=True):
     lead: bool = False
 
 
+class Inside(Struct, frozen=True):
+    """A JSON string: a Python expression that gives its start, escaped already, and `rest`. In a dict or list."""
+
+    expression: str
+    rest: str = ""
+
+
 def expression(resource: dict[str, Any], indent: str = "        ") -> str:
     """The source of an expression for the JSON text of `resource`: one line for each of its members."""
     lines = [*_members(resource)]
@@ -53,6 +60,8 @@ def _members(node: dict[str, Any]) -> Iterator[str]:
 def _text(node: Any) -> str:
     if isinstance(node, Hole):
         return "{" + node.expression + "}"
+    if isinstance(node, Inside):
+        return f'"{{{node.expression}}}{_literal(node.rest)[1:]}'
     if isinstance(node, dict):
         return "{{" + "".join(_members(node)) + "}}"
     if isinstance(node, list):

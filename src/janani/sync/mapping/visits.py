@@ -10,8 +10,11 @@ from typing import Any
 from janani.sync.mapping import values
 from janani.sync.mapping.model import profiled
 from janani.sync.mapping.table import Catalogue, Examiner, ReferralTemplate, Table
-from janani.sync.mapping.template import Hole, Splice, constant, expression
+from janani.sync.mapping.template import Hole, Inside, Splice, constant, expression
 from janani.sync.mapping.values import Json, coding, concept
+
+REFERRAL = "referral"
+"""Ends the identifier `{event}-referral` of what a referral becomes."""
 
 _REFERRAL_COLUMNS = (
     "stage, element that asks, stage that answers, element and units of the clinic, request, task or None"
@@ -46,6 +49,9 @@ class _Visits:
 
     def _concept(self, written: str, text: str = "") -> Json:
         return concept(written, self._table.systems, text)
+
+    def _identifier(self, system: str, value: Hole | Inside) -> list[Json]:
+        return [{"system": self._table.identifiers[system], "value": value}]
 
     def types(self) -> str:
         """TYPES: {stage UID: text of an encounter's types}."""
@@ -104,6 +110,7 @@ class _Visits:
             "reasonCode": [self._concept(template.reason, template.reason_text)],
             "location": [{"location": Hole("location")}],
             "serviceProvider": Hole("organization"),
+            "identifier": self._identifier("event", Inside("e.plain")),
         }
         unknown = constant({"display": "Not recorded"})
         return (
@@ -131,9 +138,10 @@ class _Visits:
                 {"actor": Hole("patient"), "status": "accepted"},
                 {"actor": Hole("location"), "status": "accepted"},
             ],
+            "identifier": self._identifier("event", Hole("uid")),
         }
         return (
-            "def appointment(stage, planned, patient, location, status, zone):\n"
+            "def appointment(uid, stage, planned, patient, location, status, zone):\n"
             f"    start, end = morning(planned, zone, {template.opens!r}, {table.zone!r}, {template.minutes})\n"
             f"    kind = TYPES.get(stage, {other})\n"
             f"    return {expression(resource)}\n"
@@ -181,6 +189,7 @@ class _Visits:
             "priority": Splice("priority"),
             "reasonCode": Splice("reasons"),
             "performer": Splice("performer"),
+            "identifier": self._identifier("value", Inside("e.plain", f"-{REFERRAL}")),
         }
         lines = [self._priority(template)]
         lines += ["found = []"]
@@ -212,6 +221,7 @@ class _Visits:
             "location": Hole("place"),
             "priority": Splice("priority"),
             "owner": Splice("owner"),
+            "identifier": self._identifier("value", Inside("e.plain", f"-{REFERRAL}")),
         }
         return (
             f"def task_{number}(e, status, request, clinic, place, device):\n"
