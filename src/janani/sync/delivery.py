@@ -87,7 +87,8 @@ def plan(
     to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
-    digests = {_place(entry.key): entry.digest for entry in own}
+    her, *others = own
+    digests = {PATIENT: her.digest} | {entry.key: entry.digest for entry in others}
     known = {} if whole or second or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry.key)) != entry.digest] if known else own
     removals = {key: _removals(places) for key, places in (gone or {}).items()}
@@ -97,13 +98,14 @@ def plan(
     same = second is not None or before is None or before.patient == mapped.patient
     patient = mapped.patient if same else mapped.patient_own
     sent = mapped.entries if len(changed) == len(own) else with_references(changed, mapped.entries)
-    content, entries = [patient], {}
+    content = [patient, *[f"{entry.key} {entry.digest}" for entry in sent], *_named(gone or {})]
     standing = before.standing if before and second is None else frozenset()  # of the second, all is written anew
-    for entry in sent:
-        key = entry.key
-        content.append(f"{key} {entry.digest}")
-        entries[key] = _request(entry, patient, once=entry.shared or key in standing)
-    content += _named(gone or {})
+    entries = {
+        entry.key: _creation(entry)
+        if entry.shared or entry.key in standing
+        else _update(entry, patient if entry is her else entry.key)
+        for entry in sent
+    }
     if second is not None:
         content.append(f"Patient/{second['id']}")
         entries[f"Patient/{second['id']}"] = _encode(_replaced(second, mapped))
@@ -141,7 +143,7 @@ def removal(person: str, gone: Standing, bundle_system: str) -> bytes | None:
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
     """The transaction that writes shared entries, for example the Device of the registry."""
     sent = list(entries)
-    requests = [_request(entry, "") for entry in sent]
+    requests = [_update(entry, entry.key) for entry in sent]
     content = [f"{entry.key} {entry.digest}" for entry in sent]
     return _transaction("directory", "", requests, content, bundle_system)
 
@@ -168,22 +170,17 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.full_url in wanted]
 
 
-def _request(entry: Entry, patient: str, *, once: bool = False) -> bytes:
-    """The entry of a transaction; with `once` it is written only if there is none yet."""
-    if once:
-        return _creation(entry)
-    key = entry.key
-    return _asked(entry, b'"PUT","url":%b}}' % _encode(patient if key[:8] == "Patient?" else key))
+def _update(entry: Entry, url: str) -> bytes:
+    """The entry of a transaction that writes a resource under a conditional URL."""
+    return b"".join((entry.head, entry.body, b',"request":{"method":"PUT","url":', _encode(url), b"}}"))
 
 
 @lru_cache(maxsize=1024)  # units and users come with every person
 def _creation(entry: Entry) -> bytes:
+    """The entry of a transaction that writes a resource only if there is none yet."""
     kind, _, query = entry.key.partition("?")
-    return _asked(entry, b'"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query)))
-
-
-def _asked(entry: Entry, request: bytes) -> bytes:
-    return b"".join((entry.head, entry.body, b',"request":{"method":', request))
+    request = b',"request":{"method":"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query))
+    return b"".join((entry.head, entry.body, request))
 
 
 def _removals(places: Sequence[tuple[str, str]]) -> bytes:
