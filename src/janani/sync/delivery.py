@@ -87,8 +87,8 @@ def plan(
     to refer to the one that stays.
     """
     own = [entry for entry in mapped.entries if not entry.shared]
-    her, *others = own
-    digests = {PATIENT: her.digest} | {entry.key: entry.digest for entry in others}
+    her = own[0]
+    digests = {(PATIENT if entry is her else entry.key): entry.digest for entry in own}
     known = {} if whole or second or before is None else before.digests
     changed = [entry for entry in own if known.get(_place(entry.key)) != entry.digest] if known else own
     removals = {key: _removals(places) for key, places in (gone or {}).items()}
@@ -123,10 +123,11 @@ def together(plans: Sequence[Plan]) -> bytes:
 
     What one of them takes back and another writes (an event that went from one person to the other) is written.
     """
-    entries = plans[0].entries
-    if len(plans) > 1 or plans[0].removals:
-        entries = {key: entry for plan in plans for key, entry in plan.removals.items()}
-        entries |= {key: entry for plan in plans for key, entry in plan.entries.items()}
+    if len(plans) == 1 and not plans[0].removals:
+        [one] = plans
+        return _transaction(one.person, one.timestamp, [*one.entries.values()], one.content, one.system)
+    entries = {key: entry for plan in plans for key, entry in plan.removals.items()}
+    entries |= {key: entry for plan in plans for key, entry in plan.entries.items()}
     timestamp = max(plan.timestamp for plan in plans)
     name = plans[0].person if len(plans) == 1 else "people"
     content = [line for plan in plans for line in plan.content]
@@ -171,15 +172,15 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
 
 
 def _update(entry: Entry, url: str) -> bytes:
-    """The entry of a transaction that writes a resource under a conditional URL."""
-    return b"".join((entry.head, entry.body, b',"request":{"method":"PUT","url":', _encode(url), b"}}"))
+    """The entry of a transaction that writes a resource under a conditional URL, which is percent-encoded."""
+    return b"".join((entry.head, entry.body, b',"request":{"method":"PUT","url":"', url.encode(), b'"}}'))
 
 
 @lru_cache(maxsize=1024)  # units and users come with every person
 def _creation(entry: Entry) -> bytes:
     """The entry of a transaction that writes a resource only if there is none yet."""
     kind, _, query = entry.key.partition("?")
-    request = b',"request":{"method":"POST","url":"%b","ifNoneExist":%b}}' % (kind.encode(), _encode(query))
+    request = f',"request":{{"method":"POST","url":"{kind}","ifNoneExist":"{query}"}}}}'.encode()
     return b"".join((entry.head, entry.body, request))
 
 

@@ -24,6 +24,7 @@ from janani.sync.mapping.model import (
     entry,
     fields_of,
     head_of,
+    read_uid,
     url_of,
 )
 from janani.sync.mapping.places import Places
@@ -114,7 +115,7 @@ class _Mapping:
     def __init__(self, mapper: Mapper, person: Person, known: Shared) -> None:
         self.mapper, self.person, self.known, self.context = mapper, person, known, known.context
         self.made, self.names, self.systems = mapper.made, known.names, mapper.systems
-        self.uid, self.enrollment = _uid(person.trackedEntity), ""  # of which the events are, on the way
+        self.uid, self.enrollment = read_uid(person.trackedEntity), ""  # of which the events are, on the way
         self.left_out: list[LeftOut] = []
         self.shared: dict[str, Entry] = {one.key: one for one in known.device}
         self.own: dict[str, Entry] = {}
@@ -167,7 +168,7 @@ class _Mapping:
         if not enrollment.enrollment:
             self._leave(self.uid.text, "enrollment", "it has no UID")
             return
-        uid, unit = _uid(enrollment.enrollment), enrollment.orgUnit or owner
+        uid, unit = read_uid(enrollment.enrollment), enrollment.orgUnit or owner
         self.enrollment = uid.text
         number = values.words(attributes.get(self.mapper.registration_number, ""))
         organization = self._unit(unit)[0]
@@ -178,14 +179,16 @@ class _Mapping:
             return
         identifier = f'{{"system":{self.systems["enrollment"][1]},"value":{uid.json}}}'
         body = self.made.episode(enrollment.status, self.subject, organization, number, period, identifier)
-        episode = self._keep("EpisodeOfCare", "enrollment", uid, body)
+        head = self.names.head("EpisodeOfCare", uid.text)
+        self._keep("EpisodeOfCare", "enrollment", uid, body, head)
+        episode = reference_to(url_of(head))
         # Who changed her since, DHIS2 does not tell: every event counts as a change of hers.
         self._provenance("enrollment", uid, episode, enrollment.createdAt, (enrollment.createdBy,), unit)
         events = [one for one in enrollment.events or () if not one.deleted]
         events.sort(key=lambda one: (_when(one), one.event or ""))
         for event in events:
             if event.event:
-                self._event(event, _uid(event.event), events, episode, unit)
+                self._event(event, read_uid(event.event), events, episode, unit)
 
     def _event(self, event: Event, uid: Uid, events: list[Event], episode: str, enrolled_at: str) -> None:
         status, unit = event.status or "", event.orgUnit or enrolled_at
@@ -227,7 +230,9 @@ class _Mapping:
             raise Unfit("no date")
         state, zone = self.mapper.appointments[event.status or ""], self.context.zone
         body = self.made.appointment(uid.json, event.programStage or "", planned, self.subject, location, state, zone)
-        return self._keep("Appointment", "event", uid, body)
+        head = self.names.head("Appointment", uid.text)
+        self._keep("Appointment", "event", uid, body, head)
+        return reference_to(url_of(head))
 
     def _visit(self, event: Event, uid: Uid, events: list[Event], episode: str, unit: str) -> str:
         """Keeps the Encounter and what was found at it; gives a reference to the Encounter."""
@@ -315,12 +320,10 @@ class _Mapping:
             found = self.units[uid] = owner, place
         return found
 
-    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", *, by: str = "identifier") -> str:
-        """Keeps the resource of this UID, which is found again `by` identifier or tag; gives a reference to it."""
-        head = head or self.names.head(kind, uid.text)
+    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", by: str = "identifier") -> None:
+        """Keeps the resource of this UID, which is found again `by` identifier or tag."""
         key = f"{kind}?{by}={self.systems[system][0]}%7C{uid.token}"
-        self.own[key] = entry(key, head, body)
-        return reference_to(url_of(head))
+        self.own[key] = entry(key, head or self.names.head(kind, uid.text), body)
 
     def _keep_values(self, uid: Uid, found: Iterable[tuple[str, str, str]]) -> None:
         """Keeps resources of an event by type and name; what may be said of many once is said once."""
@@ -356,15 +359,11 @@ class _Digesting(_Mapping):
 
     def digested(self) -> Digests:
         body, _ = self._go()
-        self._note("Patient", "tracked_entity", self.uid, body)
+        self._keep("Patient", "tracked_entity", self.uid, body)
         return Digests(self.uid.text, [f"{digest} {name}" for name, digest in self.digests.items()])
 
-    def _note(self, kind: str, system: str, uid: Uid, body: str) -> None:
+    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", by: str = "identifier") -> None:
         self.digests[f"{kind} {self.mapper.table.identifiers[system]} {uid.text}"] = digest_of(body.encode())
-
-    def _keep(self, kind: str, system: str, uid: Uid, body: str, head: bytes = b"", *, by: str = "identifier") -> str:
-        self._note(kind, system, uid, body)
-        return reference_to(url_of(head or self.names.head(kind, uid.text)))
 
     def _keep_values(self, uid: Uid, found: Iterable[tuple[str, str, str]]) -> None:
         end, digests = f" {self.mapper.table.identifiers['value']} {uid.text}-", self.digests
@@ -377,10 +376,6 @@ class _Digesting(_Mapping):
 
     def _unit(self, uid: str) -> tuple[str, str]:
         return self.known.unit(uid)[1:]
-
-
-def _uid(text: str) -> Uid:
-    return Uid(text, values.token(text), quoted(text))
 
 
 def _texts(held: Iterable[Held] | None) -> dict[str, str]:

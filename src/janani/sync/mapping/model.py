@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from janani.sync.mapping.table import Table
-from janani.sync.mapping.values import Json, Unfit, condition_on
+from janani.sync.mapping.values import Json, Unfit, condition_on, quoted, token
 
+_SHORT = slice(24)  # digits of a digest
 _HEAD = '{"fullUrl":"urn:uuid:********-****-5***-V***-************","resource":'
 _URL = slice(_HEAD.index("urn:"), _HEAD.index('","resource"'))
 _MARKS = "".join(sorted({*_HEAD, *"89ab"}))
@@ -96,12 +97,12 @@ class Entry(Struct, frozen=True, gc=False):
 def entry(key: str, head: bytes, body: str, *, shared: bool = False) -> Entry:
     """The entry of a resource's JSON text."""
     held = body.encode()
-    return Entry(key, head, held, sha256(held).hexdigest()[:24], shared)
+    return Entry(key, head, held, sha256(held).hexdigest()[_SHORT], shared)
 
 
 def digest_of(body: bytes) -> str:
     """A short digest of a resource's JSON."""
-    return sha256(body).hexdigest()[:24]
+    return sha256(body).hexdigest()[_SHORT]
 
 
 class NotMapped(Exception):
@@ -291,6 +292,13 @@ class Uid(Struct, gc=False):
     text: str
     token: str
     json: str
+
+
+def read_uid(text: str) -> Uid:
+    """A UID as the registry writes it."""
+    if text.isascii() and text.isalnum():
+        return Uid(text, text, f'"{text}"')
+    return Uid(text, token(text), quoted(text))
 
 
 class Visit(Struct, gc=False):
