@@ -39,15 +39,19 @@ _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")  # in an identifier that stands in URLs and JSON as it is
 
 _CLINICAL_SOURCE = """def clinical(e, leave):
-    texts = dict.fromkeys(OF_STAGE.get(e.stage, ()))
-    for uid, text in e.values.items():
+    wanted = [*OF_STAGE.get(e.stage, ())]
+    for uid in e.values:
         if uid in OF_VALUE:
-            for number in OF_VALUE[uid]:
-                texts[number] = text
-    for number in sorted(texts):  # the table's order; a panel has several values
-        kind, name, field, make = ROWS[number]
+            wanted += OF_VALUE[uid]
+    wanted.sort()  # the table's order
+    held, last = e.values.get, -1
+    for number in wanted:
+        if number == last:  # a panel has several values
+            continue
+        last = number
+        uid, kind, name, field, make = ROWS[number]
         try:
-            body = make(e, texts[number])
+            body = make(e, held(uid))
         except Unfit as unfit:
             leave(field, unfit)
         else:
@@ -63,7 +67,7 @@ class Piece(Struct, frozen=True):
         kind: the resource type.
         name: ends the identifier `{event}-{name}`.
         field: code of the data element, or the row's name; for what is left out.
-        function, define: name and source of the row's function of the Visit and a value's text; it gives the
+        function, define: name and source of the row's function of the Visit and the first value's text; it gives the
             resource's text, or None when there is nothing to say.
         uids: data elements one of which must have a value; none: once for each event of `stage`.
         stage: UID of a stage, or "".
@@ -87,9 +91,10 @@ def clinical_source(table: Table, catalogue: Catalogue, stages: Mapping[str, str
     pieces = list(_Rows(table, catalogue, stages).pieces())
     yield from (piece.define for piece in pieces)
     rows = [
-        f"    ({one.kind!r}, {_safe(one.name)!r}, {one.field!r}, {one.function}),\n" for one in pieces
+        f"    ({next(iter(one.uids), '')!r}, {one.kind!r}, {_safe(one.name)!r}, {one.field!r}, {one.function}),\n"
+        for one in pieces
     ]
-    yield f"# type, name, for what is left out, function\nROWS = [\n{''.join(rows)}]\n"
+    yield f"# first data element, type, name, for what is left out, function\nROWS = [\n{''.join(rows)}]\n"
     of_value: dict[str, list[int]] = {}
     of_stage: dict[str, list[int]] = {}
     for number, piece in enumerate(pieces):

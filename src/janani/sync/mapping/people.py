@@ -58,7 +58,7 @@ class Addresses:
         if place is None or not parts:
             return ""
         district, province, known = place
-        rest = [parts[0], *(part for part, words in zip(parts[1:], folded[1:], strict=True) if words not in known)]
+        rest = parts[:1] + [part for number, part in enumerate(parts) if number and folded[number] not in known]
         address: Json = {
             "text": ", ".join(parts),
             "line": rest[:-1] or rest,
@@ -92,10 +92,10 @@ def stripped(attributes: Attributes, uid: str, code: str, refuse: Refuse) -> str
     text = attributes.get(uid)
     if text is None:
         return ""
-    found = values.words(text)
-    if not found:
-        refuse(code, "the text is empty")
-    return found
+    if found := values.words(text):
+        return found
+    refuse(code, "the text is empty")
+    return ""
 
 
 def form_of(form: str) -> Callable[[str], Any]:
@@ -279,9 +279,9 @@ def _postal_code(parts: list[str]) -> tuple[str, list[str]]:
     for number, part in enumerate(parts[1:], start=1):
         if not _CODE.search(part):
             continue
-        found = _POSTAL_CODE.search(part)
-        rest = (part[: found.start()] + part[found.end() :]).strip() if found else _LEADING_NUMBER.sub("", part)
-        if rest != part:
-            kept = [*parts[:number], *([rest] if rest else []), *parts[number + 1 :]]
-            return (found[1] if found else ""), kept
+        if found := _POSTAL_CODE.search(part):
+            rest = (part[: found.start()] + part[found.end() :]).strip()
+            return found[1], [*parts[:number], *([rest] if rest else []), *parts[number + 1 :]]
+        if found := _LEADING_NUMBER.match(part):
+            return "", [*parts[:number], part[found.end() :], *parts[number + 1 :]]
     return "", parts

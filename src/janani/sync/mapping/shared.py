@@ -19,6 +19,7 @@ class Shared:
         self._places = places
         self._units: dict[str, tuple[list[Entry], str, str]] = {}
         self._users: dict[tuple[str, str, str, str], tuple[Entry, str]] = {}
+        self._last: tuple[Mapping[str, Any], tuple[Entry, str] | None] = {}, None
         self.device = self._places.device(self.names, context)
         self.device_reference = reference_to(self.device[0].full_url)
         self.unit_of_code = {unit.code: unit.uid for unit in reversed([*context.units.values()]) if unit.code}
@@ -36,6 +37,9 @@ class Shared:
 
     def user(self, one: Mapping[str, Any]) -> tuple[Entry, str]:
         """The Practitioner of a user, and a reference to it."""
+        last, found = self._last
+        if one == last and found:  # one user often entered all that there is of a person
+            return found
         get = one.get
         key = (one["uid"], get("username") or "", get("firstName") or "", get("surname") or "")
         found = self._users.get(key)
@@ -44,6 +48,7 @@ class Shared:
             if len(self._users) > self._MOST:
                 self._users.clear()
             found = self._users[key] = (made, reference_to(made.full_url))
+        self._last = dict(one), found
         return found
 
 

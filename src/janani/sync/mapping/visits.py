@@ -258,5 +258,7 @@ def period_of(enrollment: Any, zone: tzinfo) -> str:
     if enrollment.status != "ACTIVE" and enrollment.completedAt:
         end = values.moment(enrollment.completedAt, zone)
         end = end if end[:10] >= start[:10] else ""
-    members = [f'"{key}":"{value}"' for key, value in (("start", start), ("end", end)) if value]
-    return f',"period":{{{",".join(members)}}}' if members else ""
+    if not end:
+        return f',"period":{{"start":"{start}"}}' if start else ""
+    start = f'"start":"{start}",' if start else ""
+    return f',"period":{{{start}"end":"{end}"}}'
