@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import phonenumbers
+from msgspec import Struct
 
 from janani.programmes import Programme
 from janani.sync.mapping import values
@@ -32,53 +33,69 @@ Refuse = Callable[[str, str], None]
 """Takes note that the field was left out, and why."""
 
 
+class Place(Struct, frozen=True):
+    """A district, and the folded `words` of an address that say no more than district, province and country."""
+
+    district: str
+    province: str
+    words: frozenset[str]
+
+    def without(self, parts: list[str]) -> list[str]:
+        """Those of `parts` that say more."""
+        return [part for part in parts if part.casefold() not in self.words]
+
+
 class Addresses:
-    """Reads addresses as the profile's parts. `provinces` is {province: districts}."""
+    """Reads addresses as the profile's parts. `provinces` is {province: districts}.
+
+    What stands after the first part is read once for all who live there.
+    """
 
     def __init__(self, provinces: Mapping[str, list[str]], country: str) -> None:
         self._country = country
         self._places = {
-            district.casefold(): (district, province, self._words(district, province))
+            district.casefold(): Place(district, province, self._words(district, province))
             for province, districts in provinces.items()
             for district in districts
         }
+        self._town = lru_cache(maxsize=4096)(self._read_town)
 
     def _words(self, district: str, province: str) -> frozenset[str]:
-        """Parts of an address that say no more than district, province and country."""
         return frozenset(
             one.casefold() for one in (district, province, province.removesuffix(" Province"), self._country)
         )
 
     def member(self, text: str, unit: str, context: Context) -> str:
         """The JSON member `address` with its comma; "" when no district can be told, from `text` or from `unit`."""
-        parts = [part for one in text.replace("\n", ",").split(",") if (part := " ".join(one.split()))]
-        postal, parts = _postal_code(parts)
-        folded = [part.casefold() for part in parts]
-        place = self._place(folded) or self._place_of_unit(unit, context)
-        if place is None or not parts:
+        first, town = "", text.replace("\n", ",")
+        while town and not first:
+            street, _, town = town.partition(",")
+            first = " ".join(street.split())
+        postal, parts, place, more = self._town(town)
+        if place is None and (place := self._place_of_unit(unit, context)):
+            more = place.without(parts)
+        if place is None or not first:
             return ""
-        district, province, known = place
-        rest = parts[:1] + [part for number, part in enumerate(parts) if number and folded[number] not in known]
         address: Json = {
-            "text": ", ".join(parts),
-            "line": rest[:-1] or rest,
-            "city": rest[-1] if len(rest) > 1 else parts[min(1, len(parts) - 1)],  # it may be named like its district
-            "district": district,
-            "state": province,
+            "text": ", ".join([first, *parts]),
+            "line": [first, *more[:-1]],
+            "city": more[-1] if more else parts[0] if parts else first,  # a town may be named like its district
+            "district": place.district,
+            "state": place.province,
         }
         if postal:
             address["postalCode"] = postal
         address["country"] = self._country
         return f',"address":[{values.json_text(address)}]'
 
-    def _place(self, folded: list[str]) -> tuple[str, str, frozenset[str]] | None:
-        """District and province that the last parts name, and the words of both."""
-        for part in reversed(folded[1:]):
-            if place := self._places.get(part.removesuffix(" district")):
-                return place
-        return None
+    def _read_town(self, text: str) -> tuple[str, list[str], Place | None, list[str]]:
+        """Postal code and parts without it, where they are, and those that say more than that."""
+        postal, parts = _postal_code([part for one in text.split(",") if (part := " ".join(one.split()))])
+        named = (self._places.get(part.casefold().removesuffix(" district")) for part in reversed(parts))
+        place = next(filter(None, named), None)
+        return postal, parts, place, place.without(parts) if place else []
 
-    def _place_of_unit(self, unit: str, context: Context) -> tuple[str, str, frozenset[str]] | None:
+    def _place_of_unit(self, unit: str, context: Context) -> Place | None:
         path = context.units[unit].path if unit in context.units else ()
         for uid in reversed(path):
             name = context.units[uid].name.casefold() if uid in context.units else ""
@@ -275,8 +292,8 @@ def _region(region: str) -> tuple[str, frozenset[int]]:
 
 
 def _postal_code(parts: list[str]) -> tuple[str, list[str]]:
-    """The five-digit code in the parts after the first, and the parts without it."""
-    for number, part in enumerate(parts[1:], start=1):
+    """The five-digit code in the parts, and the parts without it."""
+    for number, part in enumerate(parts):
         if not _CODE.search(part):
             continue
         if found := _POSTAL_CODE.search(part):
