@@ -23,7 +23,6 @@ from janani.sync.mapping.model import (
     digest_of,
     entry,
     fields_of,
-    head_of,
     read_uid,
     url_of,
 )
@@ -326,16 +325,9 @@ class _Mapping:
         self.own[key] = entry(key, head or self.names.head(kind, uid.text), body)
 
     def _keep_values(self, uid: Uid, found: Iterable[tuple[str, str, str]]) -> None:
-        """Keeps resources of an event by type and name; what may be said of many once is said once."""
-        own, starts = self.own, {}
-        for kind, name, body in found:
-            if kind not in starts:
-                key = f"{kind}?identifier={self.systems['value'][0]}%7C{uid.token}-"
-                starts[kind] = key, self.names.start(kind, f"{uid.text}-").copy
-            key, start = starts[kind]
-            key, made = key + name, start()
-            made.update(name.encode())
-            own[key] = entry(key, head_of(made), body)
+        """Keeps resources of an event by type, name and JSON."""
+        query = f"?identifier={self.systems['value'][0]}%7C{uid.token}-"
+        self.names.keep(found, query, f"{uid.text}-", self.own)
 
     def _refuse(self, uid: str) -> Any:
         return lambda field, reason: self._leave(uid, field, reason)

@@ -1,7 +1,7 @@
 """What goes into the mapper and what comes out of it, and the tracked entity as the mapper reads it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from hashlib import sha256
 from typing import Any, get_args
@@ -25,6 +25,7 @@ def _head(variant: str) -> bytes:
     return bytes(next(digits) if one == "*" else 40 + _MARKS.index(variant if one == "V" else one) for one in _HEAD)
 
 
+# The digits of a hash are set in by one `translate`: with `_AFTER_DIGITS` they are the table, places become letters.
 _HEADS = {ord(digit): _head("89ab"[number % 4]) for number, digit in enumerate("0123456789abcdef")}
 _AFTER_DIGITS = _MARKS.encode().ljust(256 - 40)
 
@@ -263,22 +264,26 @@ class Names:
         """The start of an entry with this full URL."""
         made = self._start.copy()
         made.update(f"{kind}/{value}".encode())
-        return head_of(made)
+        digits = made.hexdigest().encode()
+        return _HEADS[digits[16]].translate(digits + _AFTER_DIGITS)
 
-    def start(self, kind: str, value: str) -> Any:
-        """A hash of which more of the value is still to come, for `head_of`."""
-        made = self._start.copy()
-        made.update(f"{kind}/{value}".encode())
-        return made
+    def keep(self, found: Iterable[tuple[str, str, str]], query: str, value: str, into: dict[str, Entry]) -> None:
+        """Puts `into` what was found of one event: resources by type, name and JSON.
 
-
-def head_of(made: Any) -> bytes:
-    """The start of an entry whose full URL is of this SHA-1 hash.
-
-    Its digits are set in by one `translate`: they and all other letters are the table by which places become letters.
-    """
-    digits: bytes = made.hexdigest().encode()
-    return _HEADS[digits[16]].translate(digits + _AFTER_DIGITS)
+        Key and full URL are of `query` and `value`, each with the name after it. As `entry` and `head` do it, with what
+        many share done once.
+        """
+        starts: dict[str, Any] = {}
+        for kind, name, body in found:
+            if kind not in starts:
+                start = self._start.copy()
+                start.update(f"{kind}/{value}".encode())
+                starts[kind] = start.copy
+            made = starts[kind]()
+            made.update(name.encode())
+            digits, held, key = made.hexdigest().encode(), body.encode(), f"{kind}{query}{name}"
+            head = _HEADS[digits[16]].translate(digits + _AFTER_DIGITS)
+            into[key] = Entry(key, head, held, sha256(held).hexdigest()[_SHORT])
 
 
 def url_of(head: bytes) -> str:
