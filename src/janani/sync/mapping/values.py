@@ -174,13 +174,10 @@ def instant(value: str, zone: tzinfo) -> str:
 @lru_cache(maxsize=4096)
 def _offset(text: str, zone: tzinfo) -> str:
     """The offset of `zone` on a day as an instant ends with it; "" when it changes on that day."""
-    start = datetime.fromisoformat(text)
-    if start.date() == date.max:
+    start = datetime.fromisoformat(text).replace(tzinfo=zone)
+    if start.date() == date.max or start.utcoffset() != (start + timedelta(1)).utcoffset():
         return ""
-    offsets = {
-        one.replace(tzinfo=zone).isoformat(timespec="milliseconds")[_USUAL:] for one in (start, start + timedelta(1))
-    }
-    return offsets.pop() if len(offsets) == 1 else ""
+    return start.isoformat(timespec="milliseconds")[_USUAL:]
 
 
 @lru_cache(maxsize=16)
