@@ -40,9 +40,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9-]")  # in an identifier that stands in URLs a
 
 _CLINICAL_SOURCE = """def clinical(e, leave):
     wanted = [*OF_STAGE.get(e.stage, ())]
-    for uid in e.values:
-        if uid in OF_VALUE:
-            wanted += OF_VALUE[uid]
+    for rows in map(OF_VALUE.get, e.values):
+        if rows:
+            wanted += rows
     wanted.sort()  # the table's order
     held, last = e.values.get, -1
     for number in wanted:

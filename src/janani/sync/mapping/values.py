@@ -72,6 +72,7 @@ def text_of(value: str) -> str:
     return found
 
 
+@lru_cache(maxsize=4096)  # weights, pressures and weeks of many people are the same few numbers
 def decimal(value: str) -> str:
     """The JSON text of a number. Raises Unfit."""
     if len(value) <= _SAFE_DIGITS and value.isascii():
