@@ -273,13 +273,12 @@ class Names:
         Key and full URL are of `query` and `value`, each with the name after it. As `entry` and `head` do it, with what
         many share done once.
         """
-        starts: dict[str, Any] = {}
+        last, start = "", self._start
         for kind, name, body in found:
-            if kind not in starts:
-                start = self._start.copy()
+            if kind != last:
+                last, start = kind, self._start.copy()
                 start.update(f"{kind}/{value}".encode())
-                starts[kind] = start.copy
-            made = starts[kind]()
+            made = start.copy()
             made.update(name.encode())
             digits, held, key = made.hexdigest().encode(), body.encode(), f"{kind}{query}{name}"
             head = _HEADS[digits[16]].translate(digits + _AFTER_DIGITS)

@@ -1,6 +1,6 @@
 """The table as a Python module: its text, which a person may read, and what the text defines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
@@ -37,7 +37,7 @@ class Generated(Struct, frozen=True):
     encounter: Callable[..., str]
     appointment: Callable[..., str]
     provenance: Callable[..., str]
-    clinical: Callable[..., None]
+    clinical: Callable[..., Iterator[tuple[str, str, str]]]
     referrals: list[tuple[str, str, str, str, Mapping[str, str], Callable[..., str], Callable[..., str] | None]]
 
 
