@@ -14,6 +14,8 @@ from janani.sync.mapping.model import digest_of
 _encode = msgspec.json.Encoder().encode
 _REFERENCE = re.compile(rb'"reference":"([^"\\\\]*)"')  # a text can't look like it: its quotation marks are escaped
 
+_PUT = b',"request":{"method":"PUT","url":"'  # a key is percent-encoded: it may stand in JSON as it is
+
 UNCERTAIN = "?"
 """In place of a digest: it was sent, and whether it arrived is not known."""
 
@@ -103,7 +105,7 @@ def plan(
     entries = {
         entry.key: _creation(entry)
         if entry.shared or entry.key in standing
-        else _update(entry, patient if entry is her else entry.key)
+        else b"".join((entry.head, entry.body, _PUT, (patient if entry is her else entry.key).encode(), b'"}}'))
         for entry in sent
     }
     if second is not None:
@@ -144,7 +146,7 @@ def removal(person: str, gone: Standing, bundle_system: str) -> bytes | None:
 def directory(entries: Iterable[Entry], bundle_system: str) -> bytes:
     """The transaction that writes shared entries, for example the Device of the registry."""
     sent = list(entries)
-    requests = [_update(entry, entry.key) for entry in sent]
+    requests = [b"".join((entry.head, entry.body, _PUT, entry.key.encode(), b'"}}')) for entry in sent]
     content = [f"{entry.key} {entry.digest}" for entry in sent]
     return _transaction("directory", "", requests, content, bundle_system)
 
@@ -169,11 +171,6 @@ def with_references(changed: list[Entry], entries: list[Entry]) -> list[Entry]:
             wanted.add(url)
             waiting += [found.decode() for found in _REFERENCE.findall(by_url[url].body)]
     return [entry for entry in entries if entry.full_url in wanted]
-
-
-def _update(entry: Entry, url: str) -> bytes:
-    """The entry of a transaction that writes a resource under a conditional URL, which is percent-encoded."""
-    return b"".join((entry.head, entry.body, b',"request":{"method":"PUT","url":"', url.encode(), b'"}}'))
 
 
 @lru_cache(maxsize=1024)  # units and users come with every person

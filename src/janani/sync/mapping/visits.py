@@ -5,6 +5,7 @@ In the source `e` is the Visit (see model); arguments named like a reference are
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from janani.sync.mapping import values
@@ -242,6 +243,7 @@ class _Visits:
         return f"priority = {chosen!r}.get(e.values.get({self._elements[template.priority.element].uid!r}), '')"
 
 
+@lru_cache(maxsize=4096)  # many are asked to come on the same day
 def morning(planned: str, zone: tzinfo, opens: str, place: str, minutes: int) -> tuple[str, str]:
     """JSON texts of an appointment's start and end: from the opening of that day when only the day is known."""
     found = datetime.fromisoformat(values.moment(planned, zone))
