@@ -250,6 +250,10 @@ class TestVisits:
         assert appointment["start"] == "2025-10-16T08:00:00+05:30"
         assert appointment["end"] == "2025-10-16T12:00:00+05:30"
 
+    def test_a_visit_planned_for_the_last_day_of_the_calendar_is_left_out_and_named(self, mapped: Any) -> None:
+        bundle = mapped(visit({}, status="SCHEDULE", scheduledAt="9999-12-31T23:59:59.000"))
+        assert bundle.mapped.left_out[0].reason == "not a date and time"
+
     def test_times_have_the_offset_of_the_server_and_days_stay_days(self, mapped: Any) -> None:
         late = {"occurredAt": "2025-09-16T10:30:00.000"}
         assert mapped(visit({}, **late)).one("Encounter")["period"] == {"start": "2025-09-16T10:30:00.000+00:00"}

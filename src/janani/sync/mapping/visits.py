@@ -245,11 +245,17 @@ class _Visits:
 
 @lru_cache(maxsize=4096)  # many are asked to come on the same day
 def morning(planned: str, zone: tzinfo, opens: str, place: str, minutes: int) -> tuple[str, str]:
-    """JSON texts of an appointment's start and end: from the opening of that day when only the day is known."""
+    """JSON texts of an appointment's start and end: from the opening of that day when only the day is known.
+
+    Raises Unfit for what is no date, and at the end of the calendar.
+    """
     found = datetime.fromisoformat(values.moment(planned, zone))
     if found.tzinfo is None:
         found = datetime.combine(found.date(), time.fromisoformat(opens), values.zone_of(place))
-    end = found + timedelta(minutes=minutes)
+    try:
+        end = found + timedelta(minutes=minutes)
+    except OverflowError as error:
+        raise values.Unfit("not a date and time") from error
     return tuple(f'"{one.isoformat(timespec="seconds")}"' for one in (found, end))  # type: ignore[return-value]
 
 
