@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 class Anything:
     """Finds no fault."""
 
-    def validate(self, _resource: dict[str, Any]) -> list[Issue]:
+    def validate(self, _resource: dict[str, Any], _said: dict[str, bytes]) -> list[Issue]:
         return []
 
 

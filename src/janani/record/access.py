@@ -3,7 +3,7 @@
 `janani.record.validation` gives the `Validator`, `janani.record.authorization` the `Auditor`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import asyncpg
@@ -36,8 +36,11 @@ class Access(Struct, frozen=True):
 class Validator(Protocol):
     """Checks one resource against R4 and the profiles it claims; pure."""
 
-    def validate(self, resource: dict[str, Any]) -> list[Issue]:
-        """Every finding, errors and warnings; an empty list when there is nothing to say."""
+    def validate(self, resource: dict[str, Any], said: Mapping[str, bytes] | None = None) -> list[Issue]:
+        """Every finding, errors and warnings; an empty list when there is nothing to say.
+
+        `said` is the JSON of elements as they were sent: what is equal in it was found the same.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jsonpatch
 import jsonpointer
@@ -61,6 +61,14 @@ class Done(Struct):
     patients: tuple[str, ...] = ()
 
 
+class Content(NamedTuple):
+    """What a change would store: the resource without server-set meta, and the JSON of its elements as it was sent (of
+    those that still say that)."""
+
+    resource: Resource
+    said: dict[str, bytes]
+
+
 def check_preconditions(change: Change, current: Current | None) -> None:
     """Raises FhirProblem 404, 410 or 412 when `change` can't be made on `current`."""
     name = f"{change.type}/{change.id}"
@@ -83,21 +91,23 @@ def patched(change: Change, current: Current | None) -> Resource:
     return _patched(json_text.decode(current.body), change.patch or [])
 
 
-def next_content(change: Change, content: Resource) -> Resource:
-    """The resource that `change` stores of `content` (which is used up), without server-set meta.
-
-    Raises FhirProblem 400, 422.
-    """
+def next_content(change: Change, body: bytes) -> Content:
+    """What `change` stores of the resource in `body`. Raises FhirProblem 400, 422."""
+    content = json_text.decode(body)
+    said = json_text.elements(body)
     if content.get("resourceType") != change.type or (change.method == "PATCH" and content.get("id") != change.id):
         raise FhirProblem(422, "invalid", "A patch may change neither resourceType nor id")
     meta = content.pop("meta", {})
     if not isinstance(meta, dict):
         raise FhirProblem(400, "structure", "meta must be an object", f"{change.type}.meta")
     kept = {name: value for name, value in meta.items() if name not in ("versionId", "lastUpdated")}
-    content.pop("resourceType")
-    content.pop("id", None)
+    if len(kept) != len(meta):
+        said.pop("meta", None)
+    for name in ("resourceType", "id"):
+        content.pop(name, None)
+        said.pop(name, None)
     head = {"resourceType": change.type, "id": change.id}
-    return {**head, "meta": kept, **content} if kept else {**head, **content}
+    return Content({**head, "meta": kept, **content} if kept else {**head, **content}, said)
 
 
 def same_content(content: Resource, current: Current) -> bool:
@@ -117,8 +127,9 @@ def same_content(content: Resource, current: Current) -> bool:
 def stamped(content: Resource, version: int, now: datetime) -> Resource:
     """`content` with version and time in its meta."""
     meta = {"versionId": str(version), "lastUpdated": instant(now), **content.get("meta", {})}
-    rest = {name: value for name, value in content.items() if name != "meta"}
-    return {"resourceType": rest["resourceType"], "id": rest["id"], "meta": meta, **rest}
+    found = {"resourceType": content["resourceType"], "id": content["id"], "meta": meta, **content}
+    found["meta"] = meta
+    return found
 
 
 @lru_cache(maxsize=64)  # all versions that a request makes are of one moment

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from janani.record import dates, definitions
+from janani.record import dates, definitions, json_text
 from janani.record.definitions import Parameter
 
 Resource = dict[str, Any]
 Steps = tuple[tuple[str, str], ...]
 _LOCAL = re.compile(r"^(?:https?://.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 _MAX_STRING = 200
+_NEVER = ("resourceType", "id")  # are no rows: they stand in the resource's own
 
 
 Token = tuple[str, str | None, str]
@@ -42,27 +43,37 @@ class Rows(Struct):
     quantities: list[Quantity] = field(default_factory=list)
 
 
-def rows(resource: Resource, base_url: str) -> Rows:
-    """The index rows of `resource`; absolute references below `base_url` are to this store."""
-    found = Rows()
-    for write, parameters, steps in _present(resource["resourceType"], tuple(resource)):
-        values = _at(resource, steps)
-        if values:
-            write(found, parameters, values, base_url)
-    return Rows(*(list(dict.fromkeys(rows)) for rows in msgspec.structs.astuple(found)))
+def rows(resource: Resource, said: Mapping[str, bytes], base_url: str) -> Rows:
+    """The index rows of `resource`; absolute references below `base_url` are to this store.
+
+    `said` is the JSON of those of its elements (but for meta's version and time) that may say what others said before.
+    """
+    kind = resource["resourceType"]
+    found: tuple[list[Any], ...] = ([], [], [], [], [])
+    for place, rows in _whole(kind, resource, base_url) if _places(kind).always else ():
+        found[place].extend(rows)
+    for name, value in resource.items():
+        if name in _NEVER:
+            continue
+        body = said.get(name)
+        for place, rows in _element(kind, name, value, base_url) if body is None else _said(kind, name, body, base_url):
+            found[place].extend(rows)
+    return Rows(*(list(dict.fromkeys(rows)) for rows in found))
 
 
-def compartment(resource: Resource, base_url: str) -> list[str]:
-    """Logical ids of the Patients that `resource` is about; for a Patient, her own."""
-    if resource["resourceType"] == "Patient":
+def compartment(resource: Resource, said: Mapping[str, bytes], base_url: str) -> list[str]:
+    """Logical ids of the Patients that `resource` is about; for a Patient, her own. `said` as of `rows`."""
+    kind = resource["resourceType"]
+    if kind == "Patient":
         return [resource["id"]]
-    found = (
-        local_reference(value, base_url)
-        for parameter in definitions.about(resource["resourceType"])
-        for steps in parameter.steps
-        for value in _at(resource, steps)
-    )
-    return sorted({reference[1] for reference in found if reference is not None and reference[0] == "Patient"})
+    found: set[str] = set()
+    for name in _about(kind):
+        body = said.get(name)
+        if body is not None:
+            found |= _said_patients(kind, name, body, base_url)
+        elif name in resource:
+            found |= _patients(kind, name, resource[name], base_url)
+    return sorted(found)
 
 
 def local_reference(value: Any, base_url: str) -> tuple[str, str] | None:
@@ -86,7 +97,9 @@ def folded(text: str) -> str:
 
 
 Writer = Callable[[Rows, list[Parameter], list[Any], str], None]
-Path = tuple[Writer, list[Parameter], Steps]
+Path = tuple[Writer, list[Parameter], str, Steps]
+Part = list[tuple[int, list[Any]]]
+"""Rows by the place of their kind in `Rows`."""
 _One = tuple[Parameter, Steps]
 
 
@@ -118,23 +131,71 @@ def _places(resource_type: str) -> _Places:
     return places
 
 
-@lru_cache(maxsize=2048)  # a programme's resources have few shapes
-def _present(resource_type: str, elements: tuple[str, ...]) -> list[Path]:
-    """The paths that may lead somewhere in a resource with these elements, each with all parameters that take it."""
+@lru_cache(maxsize=2048)  # a programme's resources have few elements
+def _paths(resource_type: str, element: str) -> list[Path]:
+    """The paths that lead somewhere in `element`, each with its parameters and the filter of its first step."""
     places = _places(resource_type)
-    found = list(places.always)
-    for element in elements:
-        found += places.named.get(element, ())
-    found += [path for name, path in places.choices if any(element.startswith(name) for element in elements)]
-    paths: dict[tuple[Writer, Steps], list[Parameter]] = {}
-    for parameter, steps in found:
-        paths.setdefault((_WRITERS[parameter.kind], steps), []).append(parameter)
-    return [(write, parameters, steps) for (write, steps), parameters in paths.items()]
+    found = list(places.named.get(element, ()))
+    found += [path for name, path in places.choices if element.startswith(name) and element[len(name) :][:1].isupper()]
+    paths: dict[tuple[Writer, str, Steps], list[Parameter]] = {}
+    for parameter, ((_, bracket), *rest) in found:
+        filter_ = bracket if "=" in bracket else ""
+        paths.setdefault((_WRITERS[parameter.kind], filter_, tuple(rest)), []).append(parameter)
+    return [(write, parameters, filter_, rest) for (write, filter_, rest), parameters in paths.items()]
 
 
-def _at(resource: Resource, steps: Steps) -> list[Any]:
-    """The values at the end of a path."""
-    values: list[Any] = [resource]
+def _element(resource_type: str, name: str, value: Any, base_url: str) -> Part:
+    """The rows of one element."""
+    found = Rows([], [], [], [], [])
+    given = [item for item in (value if isinstance(value, list) else [value]) if item is not None]
+    for write, parameters, filter_, steps in _paths(resource_type, name):
+        values = _at([item for item in given if _is(item, filter_)] if filter_ else given, steps)
+        if values:
+            write(found, parameters, values, base_url)
+    return _part(found)
+
+
+def _whole(resource_type: str, resource: Resource, base_url: str) -> Part:
+    """The rows that follow from a resource as a whole, from what it has not, too."""
+    found = Rows([], [], [], [], [])
+    for parameter, steps in _places(resource_type).always:
+        _WRITERS[parameter.kind](found, [parameter], _at([resource], steps), base_url)
+    return _part(found)
+
+
+def _part(found: Rows) -> Part:
+    return [(place, rows) for place, rows in enumerate(msgspec.structs.astuple(found)) if rows]
+
+
+def _patients(resource_type: str, name: str, value: Any, base_url: str) -> frozenset[str]:
+    """Logical ids of the Patients that an element says a resource is about."""
+    values = [one for steps in _about(resource_type)[name] for one in _at([{name: value}], steps)]
+    found = [local_reference(one, base_url) for one in values]
+    return frozenset(one[1] for one in found if one is not None and one[0] == "Patient")
+
+
+# Elements say the same again and again: what follows from an element's JSON alone is remembered.
+@lru_cache(maxsize=4096)
+def _said(resource_type: str, name: str, body: bytes, base_url: str) -> Part:
+    return _element(resource_type, name, json_text.value(body), base_url)
+
+
+@lru_cache(maxsize=1024)
+def _said_patients(resource_type: str, name: str, body: bytes, base_url: str) -> frozenset[str]:
+    return _patients(resource_type, name, json_text.value(body), base_url)
+
+
+@cache
+def _about(resource_type: str) -> dict[str, list[Steps]]:
+    """The paths to whom a resource is about, by their first element."""
+    found: dict[str, list[Steps]] = {}
+    for steps in (steps for parameter in definitions.about(resource_type) for steps in parameter.steps):
+        found.setdefault(steps[0][0], []).append(steps)
+    return found
+
+
+def _at(values: list[Any], steps: Steps) -> list[Any]:
+    """The values at the end of a path from `values`."""
     for name, bracket in steps:
         if bracket:
             values = [child for value in values for child in _children(value, name, bracket)]
@@ -164,11 +225,17 @@ def _children(value: Any, name: str, bracket: str) -> Iterator[Any]:
     else:
         key = name + bracket[0].upper() + bracket[1:]
         found = [value[key]] if key in value else []
-    member, _, wanted = bracket.partition("=")
+    filter_ = bracket if "=" in bracket else ""
     for child in found:
         for item in child if isinstance(child, list) else (child,):
-            if item is not None and (not wanted or (isinstance(item, dict) and item.get(member) == wanted)):
+            if item is not None and (not filter_ or _is(item, filter_)):
                 yield item
+
+
+def _is(item: Any, filter_: str) -> bool:
+    """Whether `item` has the member with the value that a bracket names."""
+    member, _, wanted = filter_.partition("=")
+    return isinstance(item, dict) and item.get(member) == wanted
 
 
 def _tokens(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:

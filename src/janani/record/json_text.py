@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from janani.record.problems import FhirProblem
 
 _ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
+_LONG = 4000
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _orderly = msgspec.json.Encoder(decimal_format="number", order="sorted")
@@ -29,6 +30,7 @@ class Sent(Struct):
 
 
 _head = msgspec.json.Decoder(_Head)
+_elements = msgspec.json.Decoder(dict[str, Raw])
 
 
 def encode(value: Any) -> bytes:
@@ -54,6 +56,19 @@ def decode(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FhirProblem(400, "structure", "HAPI-1837: The request body is no JSON object.")
     return value
+
+
+def elements(content: bytes) -> dict[str, bytes]:
+    """The JSON of each element of the object in `content`, which has no blanks; long ones, which hardly come twice, are
+    left out."""
+    found = _elements.decode(content)
+    said = dict(zip(found, _encoder.encode_lines(found.values()).split(b"\n"), strict=False))
+    return said if len(content) <= _LONG else {name: one for name, one in said.items() if len(one) <= _LONG}
+
+
+def value(said: bytes) -> Any:
+    """The value of an element's JSON, as `decode` gives it."""
+    return _decoder.decode(said)
 
 
 def sent(content: bytes) -> Sent:

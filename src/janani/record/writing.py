@@ -17,7 +17,7 @@ from msgspec import Struct
 from janani.record import changes, indexing, json_text, query, references, store
 from janani.record.access import Validator
 from janani.record.actor import Actor
-from janani.record.changes import Change, Done, Resource
+from janani.record.changes import Change, Content, Done
 from janani.record.matching import Statement
 from janani.record.problems import FhirProblem, Invalid, Issue
 from janani.record.references import Links
@@ -147,7 +147,7 @@ class Writer(Struct):
 
     def _content(
         self, change: Change, body: bytes | None, current: dict[Name, Current], inside: Links
-    ) -> Resource | None:
+    ) -> Content | None:
         """What `change` would store, with references resolved; None when it stores nothing."""
         before = current.get((change.type, change.id))
         if change.absent and change.method == "DELETE":
@@ -159,23 +159,25 @@ class Writer(Struct):
         if body is None:
             body = json_text.encode(changes.patched(change, before))
         linked = inside.rewritten(body, unknown)
-        content = changes.next_content(change, json_text.decode(linked))
+        content = changes.next_content(change, linked)
         if unknown:
             text = (
                 f"HAPI-0541: Unable to satisfy placeholder ID {min(unknown)} found in resource of type: {change.type}"
             )
             raise FhirProblem(400, "invalid", text, change.where)
-        if self.actor.patient is not None and self.actor.patient not in indexing.compartment(content, self.base_url):
+        if self.actor.patient is not None and self.actor.patient not in indexing.compartment(
+            content.resource, content.said, self.base_url
+        ):
             raise FhirProblem(403, "forbidden", "Only resources about yourself may be written")
         return content
 
-    def _validate(self, wanted: Sequence[Change], contents: Sequence[Resource | None]) -> None:
+    def _validate(self, wanted: Sequence[Change], contents: Sequence[Content | None]) -> None:
         """Raises Invalid with the findings of all resources when any has an error."""
         issues = [
             _placed(issue, change)
             for change, content in zip(wanted, contents, strict=True)
             if content is not None
-            for issue in self.validator.validate(content)
+            for issue in self.validator.validate(content.resource, content.said)
         ]
         if any(issue.severity in ("fatal", "error") for issue in issues):
             raise Invalid(issues)
@@ -183,7 +185,7 @@ class Writer(Struct):
     def _decide(
         self,
         wanted: Sequence[Change],
-        contents: Sequence[Resource | None],
+        contents: Sequence[Content | None],
         digests: Sequence[str | None],
         current: dict[Name, Current],
     ) -> tuple[list[Version | None], list[Done]]:
@@ -193,7 +195,7 @@ class Writer(Struct):
             before = current.get((change.type, change.id))
             if change.method == "DELETE":
                 version, result = _deleted(change, before, self.now)
-            elif content is None or (before is not None and changes.same_content(content, before)):
+            elif content is None or (before is not None and changes.same_content(content.resource, before)):
                 version, result = None, _unchanged(change, before, made)
             else:
                 version, result = self._written(change, content, digest, before)
@@ -203,11 +205,11 @@ class Writer(Struct):
         return versions, done
 
     def _written(
-        self, change: Change, content: Resource, digest: str | None, before: Current | None
+        self, change: Change, content: Content, digest: str | None, before: Current | None
     ) -> tuple[Version, Done]:
         number = 1 if before is None else before.version + 1
-        resource = changes.stamped(content, number, self.now)
-        body, compartment = json_text.encode(resource), indexing.compartment(resource, self.base_url)
+        resource = changes.stamped(content.resource, number, self.now)
+        body, compartment = json_text.encode(resource), indexing.compartment(resource, content.said, self.base_url)
         version = Version(
             type=change.type,
             id=change.id,
@@ -215,7 +217,7 @@ class Writer(Struct):
             method=change.method,
             body=body,
             compartment=compartment,
-            rows=indexing.rows(resource, self.base_url),
+            rows=indexing.rows(resource, content.said, self.base_url),
             key=None if before is None else before.key,
             sent=digest,
         )

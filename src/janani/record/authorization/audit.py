@@ -90,7 +90,7 @@ class AuditLog:
             "POST",
             json_text.encode(body),
             [row["patient"]],
-            indexing.rows(body, self._base_url),
+            indexing.rows(body, {}, self._base_url),
         )
 
 

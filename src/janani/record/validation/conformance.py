@@ -6,6 +6,8 @@ An owner check looks at one name of an object (how often, which type, which slic
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from janani.record.validation.context import Check, Context, Path
 from janani.record.validation.matching import UNKNOWN, matcher, matches
 from janani.record.validation.model import MANY, Binding, Node, Profile, Rule, Slicing, choice_name
@@ -36,23 +38,23 @@ class Conformance:
     ) -> None:
         self._choices, self._rules, self._value_set = choices, rules, value_set
         self._claim, self._resource_of = claim, type_of
+        self._made: dict[tuple[str, bytes], list[Owner]] = {}
 
-    def profile(self, url: str, profile: Profile) -> Check:
+    def profile(self, url: str, profile: Profile) -> "ProfileCheck":
         """The check of a whole resource or extension against `profile`."""
-        check = self.item(profile.root) or _no_check
-        name = url.rpartition("/")[2]
-
-        def run(value: Any, path: Path, context: Context) -> None:
-            kind = value.get("resourceType", "Extension") if isinstance(value, dict) else ""
-            if kind != profile.type:
-                context.report(path, "structure", f"profile {name} is for {profile.type}")
-                return
-            check(value, path, context)
-
-        return run
+        children = {name: self._owners(name, child) for name, child in profile.root.children.items()}
+        return ProfileCheck(url.rpartition("/")[2], profile.type, self._own(profile.root), children, self._choices)
 
     def item(self, node: Node) -> Check | None:
         """The check of one value of an element; None when the profile adds nothing."""
+        checks = self._own(node)
+        owners = [owner for name, child in node.children.items() for owner in self._owners(name, child)]
+        if owners:
+            checks.append(_children(owners))
+        return _together(checks)
+
+    def _own(self, node: Node) -> list[Check]:
+        """The checks of a value but for those of its children."""
         checks: list[Check] = []
         if node.fixed is not None:
             checks.append(_fixed(node.fixed))
@@ -68,10 +70,7 @@ class Conformance:
             checks.append(self._meets_one(urls))
         if node.rules and (compiled := self._rules(node.rules)):
             checks.append(rules_check(compiled))
-        owners = [owner for name, child in node.children.items() for owner in self._owners(name, child)]
-        if owners:
-            checks.append(_children(owners))
-        return _together(checks)
+        return checks
 
     def _meets_one(self, urls: list[str]) -> Check:
         def run(value: Any, path: Path, context: Context) -> None:
@@ -101,6 +100,13 @@ class Conformance:
         return [run]
 
     def _owners(self, name: str, node: Node) -> list[Owner]:
+        """The checks of a child; the same for all that say the same of it."""
+        key = (name, msgspec.json.encode(node))
+        if key not in self._made:
+            self._made[key] = self._made_owners(name, node)
+        return self._made[key]
+
+    def _made_owners(self, name: str, node: Node) -> list[Owner]:
         if name.endswith("[x]"):
             return [self._choice(name[:-3], node)]
         concrete = next((choice for choice, names in self._choices.items() if name in names), name)
@@ -116,7 +122,7 @@ class Conformance:
         return owners
 
     def _choice(self, name: str, node: Node) -> Owner:
-        names = self._choices.get(name, [])
+        names = frozenset(self._choices.get(name, ()))
         allowed = None if node.types is None else {choice_name(name, kind) for kind in node.types}
         check, least, most = self.item(node), node.min or 0, node.max
 
@@ -167,6 +173,41 @@ class Conformance:
                     context.report((path, label, -1), "structure", f"slice {part}: {count} given, {most} allowed")
 
         return run
+
+
+class ProfileCheck:
+    """The check of a whole resource or extension against one profile.
+
+    Attributes:
+        rules: what is checked of the resource as a whole.
+    """
+
+    __slots__ = ("_check", "_children", "_choices", "_name", "_type", "rules")
+
+    def __init__(
+        self, name: str, kind: str, rules: list[Check], children: dict[str, list[Owner]], choices: dict[str, list[str]]
+    ) -> None:
+        self._name, self._type, self._children, self._choices, self.rules = name, kind, children, choices, rules
+        owners = [owner for found in children.values() for owner in found]
+        self._check = _together([*rules, _children(owners)]) or _no_check
+
+    def __call__(self, value: Any, path: Path, context: Context) -> None:
+        """Reports where `value` does not meet the profile."""
+        kind = value.get("resourceType", "Extension") if isinstance(value, dict) else ""
+        if kind != self._type:
+            context.report(path, "structure", f"profile {self._name} is for {self._type}")
+            return
+        self._check(value, path, context)
+
+    def element(self, name: str) -> list[Owner]:
+        """The checks that element `name` of a resource (or its shadow "_name") bears on."""
+        plain = name.removeprefix("_")
+        return [
+            owner
+            for child, owners in self._children.items()
+            if child == plain or (child.endswith("[x]") and plain in self._choices.get(child[:-3], ()))
+            for owner in owners
+        ]
 
 
 def _no_check(_value: Any, _path: Path, _context: Context) -> None:

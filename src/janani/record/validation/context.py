@@ -21,15 +21,33 @@ _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.\-]*:\S+")
 class Context:
     """The state of one `Validator.validate`.
 
-    `root` is what was given, `resource` the innermost resource around the node being checked (FHIRPath's %resource).
+    `looked_around` tells whether a check asked for `root` or `resource`, and so hangs on more than its own value.
     """
 
-    __slots__ = ("_known", "issues", "resource", "root", "validator")
+    __slots__ = ("_known", "_resource", "_root", "issues", "looked_around", "validator")
 
     def __init__(self, validator: "Validator", root: dict[str, Any]) -> None:
-        self.validator, self.root, self.resource = validator, root, root
+        self.validator = validator
+        self._root = self._resource = root
         self.issues: list[Issue] = []
+        self.looked_around = False
         self._known: dict[str, Any] | None = None
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """What was given."""
+        self.looked_around = True
+        return self._root
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The innermost resource around the node being checked (FHIRPath's %resource)."""
+        self.looked_around = True
+        return self._resource
+
+    @resource.setter
+    def resource(self, value: dict[str, Any]) -> None:
+        self._resource = value
 
     def report(self, path: Path, code: str, text: str, severity: Severity = "error") -> None:
         """Adds a finding (`code` of value set issue-type) unless it was found before."""

@@ -85,16 +85,16 @@ class _Compiler:
         source = self.compile(of)
         if of == ("this",) and name[0].isupper():  # a type name at the start of a path names the node itself
             return source
-        names, shadow = self._choices.get(name, ()), "_" + name
+        names, shadow, direct = frozenset(self._choices.get(name, ())), "_" + name, of == ("this",)
 
         def run(this: Items, env: Any) -> Items:
             found: Items = []
-            for item in source(this, env):
+            for item in this if direct else source(this, env):
                 if type(item) is dict:
                     value = item.get(name)
                     if value is None:
-                        key = next((key for key in item if key in names), shadow) if names else shadow
-                        value = item.get(key)
+                        given = names.intersection(item) if names else names
+                        value = item.get(next(key for key in item if key in given) if given else shadow)
                     if type(value) is list:
                         found += value
                     elif value is not None:
@@ -146,6 +146,8 @@ class _Compiler:
         if name not in _FUNCTIONS:
             raise NotUnderstood(f"{name}()")
         function = _FUNCTIONS[name]
+        if not given:
+            return lambda this, env: function(source(this, env))
         # `combine`, `in` and their like take a collection seen from the outer focus, not from each item.
         return lambda this, env: function(source(this, env), *(argument(this, env) for argument in given))
 

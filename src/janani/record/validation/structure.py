@@ -58,6 +58,16 @@ class TypeCheck:
         for name in self._choices:
             if name not in chosen:
                 context.report(path, "required", f"{name}[x] is missing (1 needed)")
+        self.rules(value, path, context)
+
+    def element(self, name: str) -> Callable[[dict[str, Any], Path, Context], None]:
+        """The check of the element `name` (which there is) of an object, by itself."""
+        fields = self._prepare() if self._fields is None else self._fields
+        check = fields[name][0]
+        return lambda owner, path, context: check(owner[name], owner, path, context)
+
+    def rules(self, value: dict[str, Any], path: Path, context: Context) -> None:
+        """Reports the invariants that don't hold of an object as a whole."""
         for test, rule in self._rules:
             if not test(value, context):
                 context.report(path, "invariant", f"{rule.key}: {rule.text}", rule.severity)
@@ -119,8 +129,13 @@ class Structure:
         values = self._value_set(element.binding) if element.binding else None
         if kind in TESTS or kind == "xhtml":
             check = _xhtml if kind == "xhtml" else _primitive(kind, values)
-            extra = _shadow(self.of("Element"), label, element.repeats)
-            return {name: (_field(check, label, element, "_" + name), group), "_" + name: (extra, group)}
+            field = _field(check, label, element, "_" + name)
+            if not element.repeats and kind != "xhtml":
+                field = _one_primitive(kind, values, label)
+            return {
+                name: (field, group),
+                "_" + name: (_shadow(self.of("Element"), label, element.repeats), group),
+            }
         return {name: (_field(self._complex(kind, element, values), label, element, ""), group)}
 
     def _complex(self, kind: str, element: Element, values: ValueSet | None) -> Check:
@@ -223,6 +238,19 @@ def _primitive(kind: str, values: ValueSet | None) -> Check:
             context.report(path, "value", f"{kind}: {expected} was expected")
         elif values is not None and not values.has_code(value):
             context.report(path, "code-invalid", f"{values.says()} was expected")
+
+    return run
+
+
+def _one_primitive(kind: str, values: ValueSet | None, label: str) -> Field:
+    """`_field` of a `_primitive` that doesn't repeat: most fields are, so it is one call less."""
+    check, test = _primitive(kind, values), TESTS[kind]
+
+    def run(value: Any, _owner: dict[str, Any], path: Path, context: Context) -> None:
+        if type(value) is list:
+            context.report((path, label, -1), "structure", "one value was expected, not a list")
+        elif not test(value) or values is not None:
+            check(value, (path, label, -1), context)
 
     return run
 

@@ -1,17 +1,21 @@
 """The validator: loads the compact definitions, compiles on demand, and checks resources."""
 
 import gzip
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path as File
 from typing import Any, Self
 
 import msgspec
 
+from janani.record import json_text
 from janani.record.problems import Issue
-from janani.record.validation.conformance import Conformance
-from janani.record.validation.context import Check, Context, Path
+from janani.record.validation.conformance import Conformance, ProfileCheck
+from janani.record.validation.context import Context, Path
 from janani.record.validation.fhirpath import Test, invariant
 from janani.record.validation.fhirpath_syntax import NotUnderstood
 from janani.record.validation.model import Definitions, Profile, Profiles, Rule, Type
+from janani.record.validation.shapes import MOST_ELEMENTS, MOST_SHAPES, Element, Shape
 from janani.record.validation.structure import Structure
 from janani.record.validation.terminology import ValueSet
 
@@ -19,7 +23,7 @@ BASE = File(__file__).with_name("r4.json.gz")
 
 
 class Validator:
-    """Checks resources against R4 and the profiles they claim. Keeps no state between calls.
+    """Checks resources against R4 and the profiles they claim. What it remembers of them changes no finding.
 
     Args:
         base: the R4 base.
@@ -28,9 +32,12 @@ class Validator:
 
     def __init__(self, base: Definitions, programme: Profiles | None = None) -> None:
         self._base, self._programme = base, programme
-        self._profiles: dict[str, Check | None] = {}
+        self._profiles: dict[str, ProfileCheck | None] = {}
         self._value_sets: dict[str, ValueSet | None] = {}
         self._tests: dict[str, Test | None] = {}
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._elements: dict[tuple[Any, ...], Element] = {}
+        self._good = lru_cache(MOST_ELEMENTS)(self._good_by_itself)
         self._structure = Structure(self._type, self._test, self.values)
         self._conformance = Conformance(
             base.choices, self._structure.rules, self.values, self.profile, self.resource_type
@@ -57,14 +64,24 @@ class Validator:
         assert self._programme is not None
         return msgspec.json.decode(self._programme.profiles[url], type=Profile).type
 
-    def validate(self, resource: dict[str, Any]) -> list[Issue]:
+    def validate(self, resource: dict[str, Any], said: Mapping[str, bytes] | None = None) -> list[Issue]:
         """Every finding about `resource`; empty when there is nothing to say. Errors mean it may not be stored.
 
         Structure is checked by FHIR R4 §json and the base definitions; then each profile of `meta.profile`, of which
         an unknown one is a warning. Diagnostics never quote what was sent.
+
+        Args:
+            said: the JSON of its elements as they were sent (as far as they still say that): what was found good
+                before needs no further look.
         """
+        key = _shape_key(resource) if said and "contained" not in resource else None
+        shape = self._shapes.get(key) if key else None
+        if shape is not None and self._is_good(shape, resource, said or {}):
+            return []
         context = Context(self, resource)
         self.check_resource(resource, (None, _name(resource), -1), context)
+        if key and shape is None and not context.issues:
+            self._remember(key, resource)
         return context.issues
 
     def check_resource(self, value: Any, path: Path, context: Context) -> None:
@@ -85,14 +102,14 @@ class Validator:
                     path, "not-found", f"profile {url[:200]} is not known here and was not checked", "warning"
                 )
 
-    def profile(self, url: str) -> Check | None:
+    def profile(self, url: str) -> ProfileCheck | None:
         """The check of profile `url` (a version after "|" is ignored); None when it is not known."""
         url = url.partition("|")[0]
         if url not in self._profiles:
             self._profiles[url] = self._compile(url)
         return self._profiles[url]
 
-    def extension(self, url: Any) -> Check | None:
+    def extension(self, url: Any) -> ProfileCheck | None:
         """The check of an extension the programme defines."""
         if self._programme is None or not isinstance(url, str) or url not in self._programme.extensions:
             return None
@@ -129,7 +146,32 @@ class Validator:
                 known.setdefault(system, set()).update(listed.split("\n"))
         return known
 
-    def _compile(self, url: str) -> Check | None:
+    def _is_good(self, shape: Shape, resource: dict[str, Any], said: Mapping[str, bytes]) -> bool:
+        context, known = Context(self, resource), self._good
+        for element in shape.elements:
+            body = said.get(element.name)
+            if not (element.good(resource[element.name], context) if body is None else known(element, body)):
+                return False
+        return shape.hold(resource, context)
+
+    def _good_by_itself(self, element: Element, body: bytes) -> bool:
+        return element.good(json_text.value(body), Context(self, {}))
+
+    def _remember(self, key: tuple[Any, ...], resource: dict[str, Any]) -> None:
+        """The shape of `resource`, which was found good, is known from now on."""
+        if len(self._shapes) >= MOST_SHAPES:
+            self._shapes.clear()
+        kind, path = self._structure.of(resource["resourceType"]), (None, _name(resource), -1)
+        profiles = [check for url in _claimed(resource) if (check := self.profile(url)) is not None]
+        elements = []
+        for name in resource.keys() - {"resourceType"}:
+            more = [owner for profile in profiles for owner in profile.element(name)]
+            made = Element(name, path, [kind.element(name), *more])
+            elements.append(self._elements.setdefault((resource["resourceType"], name, *more), made))
+        rules = [rule for profile in profiles for rule in profile.rules]
+        self._shapes[key] = Shape(elements, [kind.rules, *rules])
+
+    def _compile(self, url: str) -> ProfileCheck | None:
         raw = self._programme.profiles.get(url) if self._programme is not None else None
         return None if raw is None else self._conformance.profile(url, msgspec.json.decode(raw, type=Profile))
 
@@ -148,6 +190,10 @@ class Validator:
             except NotUnderstood:
                 self._tests[rule.expression] = None
         return self._tests[rule.expression]
+
+
+def _shape_key(resource: dict[str, Any]) -> tuple[Any, ...]:
+    return (resource["resourceType"], tuple(_claimed(resource)), tuple(resource))
 
 
 def _name(resource: Any) -> str:
