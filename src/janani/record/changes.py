@@ -100,14 +100,17 @@ def next_content(change: Change, body: bytes) -> Content:
     meta = content.pop("meta", {})
     if not isinstance(meta, dict):
         raise FhirProblem(400, "structure", "meta must be an object", f"{change.type}.meta")
-    kept = {name: value for name, value in meta.items() if name not in ("versionId", "lastUpdated")}
-    if len(kept) != len(meta):
+    if "versionId" in meta or "lastUpdated" in meta:
+        meta = {name: value for name, value in meta.items() if name not in ("versionId", "lastUpdated")}
         said.pop("meta", None)
-    for name in ("resourceType", "id"):
-        content.pop(name, None)
-        said.pop(name, None)
+    del content["resourceType"]
+    content.pop("id", None)
+    said.pop("id", None)
     head = {"resourceType": change.type, "id": change.id}
-    return Content({**head, "meta": kept, **content} if kept else {**head, **content}, said)
+    if meta:
+        return Content({**head, "meta": meta, **content}, said)
+    said.pop("meta", None)
+    return Content({**head, **content}, said)
 
 
 def same_content(content: Resource, current: Current) -> bool:

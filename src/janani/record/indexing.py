@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct, field
 
 from janani.record import dates, definitions, json_text
 from janani.record.definitions import Parameter
+from janani.record.remembered import Remembered
 
 Resource = dict[str, Any]
 Steps = tuple[tuple[str, str], ...]
 _LOCAL = re.compile(r"^(?:https?://.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 _MAX_STRING = 200
-_NEVER = ("resourceType", "id")  # are no rows: they stand in the resource's own
+_MOST_REMEMBERED = 512
 
 
 Token = tuple[str, str | None, str]
@@ -49,16 +50,15 @@ def rows(resource: Resource, said: Mapping[str, bytes], base_url: str) -> Rows:
     `said` is the JSON of those of its elements (but for meta's version and time) that may say what others said before.
     """
     kind = resource["resourceType"]
+    known = _known(kind, base_url)
     found: tuple[list[Any], ...] = ([], [], [], [], [])
-    for place, rows in _whole(kind, resource, base_url) if _places(kind).always else ():
-        found[place].extend(rows)
-    for name, value in resource.items():
-        if name in _NEVER:
-            continue
-        body = said.get(name)
-        for place, rows in _element(kind, name, value, base_url) if body is None else _said(kind, name, body, base_url):
+    for part in map(dict.__getitem__, map(known.__getitem__, said), said.values()):
+        for place, rows in part:
             found[place].extend(rows)
-    return Rows(*(list(dict.fromkeys(rows)) for rows in found))
+    if len(said) < len(resource) - 1 or _places(kind).always:
+        for place, rows in _others(resource, said, base_url):
+            found[place].extend(rows)
+    return Rows(*[list(dict.fromkeys(rows)) if len(rows) > 1 else rows for rows in found])
 
 
 def compartment(resource: Resource, said: Mapping[str, bytes], base_url: str) -> list[str]:
@@ -96,10 +96,10 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())[:_MAX_STRING]
 
 
-Writer = Callable[[Rows, list[Parameter], list[Any], str], None]
-Path = tuple[Writer, list[Parameter], str, Steps]
 Part = list[tuple[int, list[Any]]]
-"""Rows by the place of their kind in `Rows`."""
+"""Rows of one element, each list with the place of its kind in `Rows`."""
+Writer = Callable[[list[Parameter], list[Any], str], Part]
+Path = tuple[Writer, list[Parameter], str, Steps]
 _One = tuple[Parameter, Steps]
 
 
@@ -144,27 +144,27 @@ def _paths(resource_type: str, element: str) -> list[Path]:
     return [(write, parameters, filter_, rest) for (write, filter_, rest), parameters in paths.items()]
 
 
+def _others(resource: Resource, said: Mapping[str, bytes], base_url: str) -> Part:
+    """The rows of the elements of which there is no JSON, and those that follow from the resource as a whole."""
+    kind = resource["resourceType"]
+    parts = [_element(kind, name, value, base_url) for name, value in resource.items() if name not in said]
+    for parameter, steps in _places(kind).always:
+        parts.append(_WRITERS[parameter.kind]([parameter], _at([resource], steps), base_url))
+    return list(chain.from_iterable(parts))
+
+
 def _element(resource_type: str, name: str, value: Any, base_url: str) -> Part:
     """The rows of one element."""
-    found = Rows([], [], [], [], [])
+    paths = _paths(resource_type, name)
+    if not paths:
+        return []
+    found: Part = []
     given = [item for item in (value if isinstance(value, list) else [value]) if item is not None]
-    for write, parameters, filter_, steps in _paths(resource_type, name):
+    for write, parameters, filter_, steps in paths:
         values = _at([item for item in given if _is(item, filter_)] if filter_ else given, steps)
         if values:
-            write(found, parameters, values, base_url)
-    return _part(found)
-
-
-def _whole(resource_type: str, resource: Resource, base_url: str) -> Part:
-    """The rows that follow from a resource as a whole, from what it has not, too."""
-    found = Rows([], [], [], [], [])
-    for parameter, steps in _places(resource_type).always:
-        _WRITERS[parameter.kind](found, [parameter], _at([resource], steps), base_url)
-    return _part(found)
-
-
-def _part(found: Rows) -> Part:
-    return [(place, rows) for place, rows in enumerate(msgspec.structs.astuple(found)) if rows]
+            found += write(parameters, values, base_url)
+    return found
 
 
 def _patients(resource_type: str, name: str, value: Any, base_url: str) -> frozenset[str]:
@@ -174,10 +174,24 @@ def _patients(resource_type: str, name: str, value: Any, base_url: str) -> froze
     return frozenset(one[1] for one in found if one is not None and one[0] == "Patient")
 
 
-# Elements say the same again and again: what follows from an element's JSON alone is remembered.
-@lru_cache(maxsize=4096)
-def _said(resource_type: str, name: str, body: bytes, base_url: str) -> Part:
-    return _element(resource_type, name, json_text.value(body), base_url)
+class _Known(dict[str, Remembered[Part]]):
+    """The rows of each element of a type, by its JSON."""
+
+    def __init__(self, resource_type: str, base_url: str) -> None:
+        super().__init__()
+        self._given = resource_type, base_url
+
+    def __missing__(self, name: str) -> Remembered[Part]:
+        kind, base_url = self._given
+        found = self[name] = Remembered(
+            lambda body: _element(kind, name, json_text.value(body), base_url), _MOST_REMEMBERED
+        )
+        return found
+
+
+@lru_cache(maxsize=256)
+def _known(resource_type: str, base_url: str) -> _Known:
+    return _Known(resource_type, base_url)
 
 
 @lru_cache(maxsize=1024)
@@ -238,46 +252,44 @@ def _is(item: Any, filter_: str) -> bool:
     return isinstance(item, dict) and item.get(member) == wanted
 
 
-def _tokens(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+def _tokens(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
     codes = [code for value in values for code in _codes(value)]
-    for parameter in parameters:
-        name = parameter.key
-        found.tokens += [(name, system, code) for system, code in codes]
+    return [(_TOKENS, [(one.key, system, code) for one in parameters for system, code in codes])]
 
 
 def _codes(value: Any) -> list[tuple[str | None, str]]:
+    if isinstance(value, dict):
+        coding, code = value.get("coding"), value.get("code") or value.get("value")
+        found = [code for one in coding for code in _codes(one)] if isinstance(coding, list) else []
+        if isinstance(code, str):
+            found.append((value.get("system") or "", code))
+        return found
     if isinstance(value, bool):
         return [(None, "true" if value else "false")]
-    if isinstance(value, str):
-        return [(None, value)]
-    if not isinstance(value, dict):
-        return []
-    found: list[tuple[str | None, str]] = []
-    if isinstance(value.get("coding"), list):
-        for coding in value["coding"]:
-            found += _codes(coding)
-    code = value.get("code") or value.get("value")
-    if isinstance(code, str):
-        found.append((value.get("system") or "", code))
-    return found
+    return [(None, value)] if isinstance(value, str) else []
 
 
-def _references(found: Rows, parameters: list[Parameter], values: list[Any], base_url: str) -> None:
+def _references(parameters: list[Parameter], values: list[Any], base_url: str) -> Part:
+    found: list[Reference] = []
+    tokens: list[Token] = []
     for value in values:
+        said = value if isinstance(value, dict) else {}
+        url = value if isinstance(value, str) else said.get("reference")
         local = local_reference(value, base_url)
-        url = value if isinstance(value, str) else value.get("reference") if isinstance(value, dict) else None
         if local is not None:
-            found.references += [(one.key, *local) for one in parameters if not one.targets or local[0] in one.targets]
+            kind, target = local
+            found += [(one.key, kind, target) for one in parameters if not one.targets or kind in one.targets]
         elif isinstance(url, str) and not url.startswith("#"):
-            found.references += [(one.key, "", url) for one in parameters]
-        if isinstance(value, dict) and isinstance(value.get("identifier"), dict):
-            codes = _codes(value["identifier"])
-            found.tokens += [(f"{one.key}:identifier", *code) for one in parameters for code in codes]
+            found += [(one.key, "", url) for one in parameters]
+        if isinstance(said.get("identifier"), dict):
+            codes = _codes(said["identifier"])
+            tokens += [(f"{one.key}:identifier", *code) for one in parameters for code in codes]
+    return [(_REFERENCES, found), (_TOKENS, tokens)] if tokens else [(_REFERENCES, found)]
 
 
-def _dates(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+def _dates(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
     spans = [span for value in values for span in _spans(value)]
-    found.dates += [(one.key, *span) for one in parameters for span in spans]
+    return [(_DATES, [(one.key, *span) for one in parameters for span in spans])]
 
 
 def _spans(value: Any) -> Iterator[dates.Range]:
@@ -294,9 +306,9 @@ def _spans(value: Any) -> Iterator[dates.Range]:
         yield from _spans((value.get("repeat") or {}).get("boundsPeriod"))
 
 
-def _strings(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+def _strings(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
     texts = [(folded(text), text[:_MAX_STRING]) for value in values for text in _texts(value) if text.strip()]
-    found.strings += [(one.key, *text) for one in parameters for text in texts]
+    return [(_STRINGS, [(one.key, *text) for one in parameters for text in texts])]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -311,7 +323,8 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(child)
 
 
-def _quantities(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
+def _quantities(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
+    found: list[Quantity] = []
     for value in values:
         number = value.get("value") if isinstance(value, dict) else value
         if isinstance(number, (int, float, Decimal)) and not isinstance(number, bool):
@@ -321,13 +334,15 @@ def _quantities(found: Rows, parameters: list[Parameter], values: list[Any], _ba
             entries = [(amount, str(said.get("system") or ""), code)]
             if unit not in ("", code):  # who names no system means either (R4 §search, quantity)
                 entries.append((amount, "", unit))
-            found.quantities += [(one.key, *row) for one in parameters for row in entries]
+            found += [(one.key, *row) for one in parameters for row in entries]
+    return [(_QUANTITIES, found)]
 
 
-def _uris(found: Rows, parameters: list[Parameter], values: list[Any], _base_url: str) -> None:
-    found.tokens += [(one.key, None, value) for one in parameters for value in values if isinstance(value, str)]
+def _uris(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
+    return [(_TOKENS, [(one.key, None, value) for one in parameters for value in values if isinstance(value, str)])]
 
 
+_TOKENS, _REFERENCES, _DATES, _STRINGS, _QUANTITIES = range(5)  # the places in `Rows`
 _WRITERS: dict[str, Writer] = {
     "token": _tokens,
     "reference": _references,

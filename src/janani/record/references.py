@@ -23,13 +23,14 @@ _LINKING = re.compile(
 )
 _DIV = re.compile(rb'"div":"' + _REST)
 _NARRATED = re.compile(rb"""(<(?:a|img)\s[^<>]*?\b(?:href|src)=(?:\\"|'))(urn:(?:uuid|oid):[^<>"'\\]*)""")
-_TOKEN = re.compile(r"([A-Z][A-Za-z]+\?(?:identifier|_tag)=)([^&;+|]*?)(?:%7C|\|)([^&;+%]*)")
+_TOKEN = re.compile(r"([A-Z][A-Za-z]+\?(?:identifier|_tag)=)([^&;+|%]*(?:%(?!7C)[^&;+|%]*)*)(?:%7C|\|)([^&;+%]*)")
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 _text = msgspec.json.Decoder(str).decode
 _json = msgspec.json.Encoder().encode
 _unquoted = lru_cache(maxsize=256)(unquote)  # systems are few
 
 
+@lru_cache(maxsize=1024)  # asked several times of each entry
 def canonical(url: str) -> str:
     """One text for all spellings of a criterion "Type?a=b&c=d" (escapes, order of parameters)."""
     plain = _TOKEN.fullmatch(url)
@@ -42,7 +43,7 @@ def canonical(url: str) -> str:
 
 def conditional(body: bytes) -> set[str]:
     """The conditional references ("Patient?identifier=…") in the JSON `body` without blanks, as written."""
-    return {_text(found) for found in _CONDITIONAL.findall(body)}
+    return {_text(found) for found in _CONDITIONAL.findall(body)} if b"?" in body else set()
 
 
 class Links:
@@ -64,14 +65,14 @@ class Links:
         `unknown` gets the placeholders that are referred to and no entry of the bundle has as its full URL.
         """
 
-        def replaced(found: re.Match[bytes]) -> bytes:
-            whole = found[0]
-            known = self._known.get(whole)
+        parts = _REFERENCE.split(body)  # what is around references, and between that what each says
+        for place in range(1, len(parts), 2):
+            said = parts[place]
+            known = self._known.get(said)
             if known is None:
-                known = self._known[whole] = b'"reference":' + self._target(_text(found[1]), unknown)
-            return known
-
-        linked = _REFERENCE.sub(replaced, body)
+                known = self._known[said] = b'"reference":' + self._target(_text(said), unknown)
+            parts[place] = known
+        linked = b"".join(parts)
         if b"urn:uuid:" in linked or b"urn:oid:" in linked:
             linked = _LINKING.sub(lambda found: _URN.sub(self._placeholder, found[0]), linked)
             linked = _DIV.sub(lambda found: _NARRATED.sub(self._narrated, found[0]), linked)

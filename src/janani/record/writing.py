@@ -210,7 +210,10 @@ class Writer(Struct):
     ) -> tuple[Version, Done]:
         number = 1 if before is None else before.version + 1
         resource = changes.stamped(content.resource, number, self.now)
-        body, compartment = json_text.encode(resource), indexing.compartment(resource, content.said, self.base_url)
+        body, compartment = (
+            json_text.encode(resource),
+            indexing.compartment(content.resource, content.said, self.base_url),
+        )
         version = Version(
             type=change.type,
             id=change.id,
@@ -218,7 +221,7 @@ class Writer(Struct):
             method=change.method,
             body=body,
             compartment=compartment,
-            rows=indexing.rows(resource, content.said, self.base_url),
+            rows=indexing.rows(content.resource, content.said, self.base_url),
             key=None if before is None else before.key,
             sent=digest,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from janani.record import indexing, json_text
 from janani.record.problems import Issue
@@ -99,5 +100,6 @@ def test_index_rows_are_the_same(name: str, request: pytest.FixtureRequest) -> N
     body = msgspec.json.encode(resource).replace(b'"urn:uuid:', b'"Patient/')
     stored, said = json_text.decode(body), json_text.elements(body)
     for _ in range(2):
-        assert indexing.rows(stored, said, base) == indexing.rows(stored, {}, base)
+        with_said, without = (astuple(indexing.rows(stored, given, base)) for given in (said, {}))
+        assert [sorted(rows) for rows in with_said] == [sorted(rows) for rows in without]
         assert indexing.compartment(stored, said, base) == indexing.compartment(stored, {}, base)

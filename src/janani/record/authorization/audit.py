@@ -9,6 +9,7 @@ import base64
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -154,15 +155,15 @@ def _entities(patient: str, accesses: Sequence[Access]) -> list[dict[str, Any]]:
 
 
 def _entity(reference: str, kind: str, role: str) -> dict[str, Any]:
-    return {
-        "what": {"reference": reference},
-        "type": _coding("audit-entity-type", kind),
-        "role": _coding("object-role", role),
-    }
+    what = {"reference": reference}
+    return {"what": what, "type": _code("audit-entity-type", kind), "role": _code("object-role", role)}
 
 
 def _coding(system: str, code: str, display: str = "") -> dict[str, Any]:
     return {"system": _SYSTEMS + system, "code": code} | ({"display": display} if display else {})
+
+
+_code = cache(_coding)  # the same few for each entity; nobody changes them
 
 
 def _concept(system: str, code: str) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Conformance:
     def profile(self, url: str, profile: Profile) -> "ProfileCheck":
         """The check of a whole resource or extension against `profile`."""
         children = {name: self._owners(name, child) for name, child in profile.root.children.items()}
-        return ProfileCheck(url.rpartition("/")[2], profile.type, self._own(profile.root), children, self._choices)
+        return ProfileCheck(url.rpartition("/")[2], profile, self._own(profile.root), children, self._choices)
 
     def item(self, node: Node) -> Check | None:
         """The check of one value of an element; None when the profile adds nothing."""
@@ -180,14 +180,23 @@ class ProfileCheck:
 
     Attributes:
         rules: what is checked of the resource as a whole.
+        expressions: the invariants of which `rules` are made; None when they are of more.
     """
 
-    __slots__ = ("_check", "_children", "_choices", "_name", "_type", "rules")
+    __slots__ = ("_check", "_children", "_choices", "_name", "_type", "expressions", "rules")
 
     def __init__(
-        self, name: str, kind: str, rules: list[Check], children: dict[str, list[Owner]], choices: dict[str, list[str]]
+        self,
+        name: str,
+        profile: Profile,
+        rules: list[Check],
+        children: dict[str, list[Owner]],
+        choices: dict[str, list[str]],
     ) -> None:
-        self._name, self._type, self._children, self._choices, self.rules = name, kind, children, choices, rules
+        self._name, self._type, self._children, self._choices = name, profile.type, children, choices
+        root, self.rules = profile.root, rules
+        more = any(one is not None for one in (root.fixed, root.pattern, root.binding, root.targets, root.profiles))
+        self.expressions = None if more else [rule.expression for rule in root.rules or ()]
         owners = [owner for found in children.values() for owner in found]
         self._check = _together([*rules, _children(owners)]) or _no_check
 

@@ -48,6 +48,17 @@ def invariant(expression: str, choices: Choices) -> Test:
     return test
 
 
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'")
+_WHOLE = re.compile(r"\$this|(?:children|descendants|resolve)\(|%(?:resource|context|rootResource)\b(?!\.[a-z])")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def mentioned(expression: str) -> frozenset[str] | None:
+    """Words among which are the names of all elements that `expression` may look at; None when that can't be told."""
+    plain = _TEXT.sub("", expression)
+    return None if _WHOLE.search(plain) else frozenset(_WORD.findall(plain))
+
+
 def truth(items: Items) -> bool | None:
     """FHIRPath's singleton evaluation as Boolean: None when empty, True for one value that is no Boolean."""
     if not items:

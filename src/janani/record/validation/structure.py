@@ -66,6 +66,11 @@ class TypeCheck:
         check = fields[name][0]
         return lambda owner, path, context: check(owner[name], owner, path, context)
 
+    def expressions(self) -> list[str]:
+        """The invariants of an object as a whole."""
+        self._prepare()
+        return [rule.expression for _, rule in self._rules]
+
     def rules(self, value: dict[str, Any], path: Path, context: Context) -> None:
         """Reports the invariants that don't hold of an object as a whole."""
         for test, rule in self._rules:

@@ -2,21 +2,19 @@
 
 import gzip
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path as File
 from typing import Any, Self
 
 import msgspec
 
-from janani.record import json_text
 from janani.record.problems import Issue
 from janani.record.validation.conformance import Conformance, ProfileCheck
 from janani.record.validation.context import Context, Path
-from janani.record.validation.fhirpath import Test, invariant
+from janani.record.validation.fhirpath import Test, invariant, mentioned
 from janani.record.validation.fhirpath_syntax import NotUnderstood
 from janani.record.validation.model import Definitions, Profile, Profiles, Rule, Type
-from janani.record.validation.shapes import MOST_ELEMENTS, MOST_SHAPES, Element, Shape
-from janani.record.validation.structure import Structure
+from janani.record.validation.shapes import MOST_SHAPES, Element, Shape
+from janani.record.validation.structure import Structure, TypeCheck
 from janani.record.validation.terminology import ValueSet
 
 BASE = File(__file__).with_name("r4.json.gz")
@@ -37,7 +35,6 @@ class Validator:
         self._tests: dict[str, Test | None] = {}
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._elements: dict[tuple[Any, ...], Element] = {}
-        self._good = lru_cache(MOST_ELEMENTS)(self._good_by_itself)
         self._structure = Structure(self._type, self._test, self.values)
         self._conformance = Conformance(
             base.choices, self._structure.rules, self.values, self.profile, self.resource_type
@@ -74,14 +71,14 @@ class Validator:
             said: the JSON of its elements as they were sent (as far as they still say that): what was found good
                 before needs no further look.
         """
-        key = _shape_key(resource) if said and "contained" not in resource else None
+        key = _shape_key(resource, said) if said and "contained" not in resource else None
         shape = self._shapes.get(key) if key else None
-        if shape is not None and self._is_good(shape, resource, said or {}):
+        if shape is not None and shape.good(resource, said or {}):
             return []
         context = Context(self, resource)
         self.check_resource(resource, (None, _name(resource), -1), context)
         if key and shape is None and not context.issues:
-            self._remember(key, resource)
+            self._remember(key, resource, said or {})
         return context.issues
 
     def check_resource(self, value: Any, path: Path, context: Context) -> None:
@@ -146,30 +143,38 @@ class Validator:
                 known.setdefault(system, set()).update(listed.split("\n"))
         return known
 
-    def _is_good(self, shape: Shape, resource: dict[str, Any], said: Mapping[str, bytes]) -> bool:
-        context, known = Context(self, resource), self._good
-        for element in shape.elements:
-            body = said.get(element.name)
-            if not (element.good(resource[element.name], context) if body is None else known(element, body)):
-                return False
-        return shape.hold(resource, context)
+    def _named(
+        self, kind: TypeCheck, profiles: list[ProfileCheck], resource: dict[str, Any], said: Mapping[str, bytes]
+    ) -> tuple[str, list[str]] | None:
+        """The type, and which of its elements its invariants may look at; None when `said` doesn't tell all."""
+        words: set[str] = set()
+        for expressions in (kind.expressions(), *(profile.expressions for profile in profiles)):
+            found = [None] if expressions is None else [mentioned(expression) for expression in expressions]
+            if None in found:
+                return None
+            words.update(*(one for one in found if one is not None))
+        words.update(*(self._base.choices.get(word, ()) for word in tuple(words)))
+        names = [name for name in resource if name.removeprefix("_") in words and name != "resourceType"]
+        return (resource["resourceType"], names) if said.keys() >= set(names) else None
 
-    def _good_by_itself(self, element: Element, body: bytes) -> bool:
-        return element.good(json_text.value(body), Context(self, {}))
-
-    def _remember(self, key: tuple[Any, ...], resource: dict[str, Any]) -> None:
+    def _remember(self, key: tuple[Any, ...], resource: dict[str, Any], said: Mapping[str, bytes]) -> None:
         """The shape of `resource`, which was found good, is known from now on."""
         if len(self._shapes) >= MOST_SHAPES:
             self._shapes.clear()
         kind, path = self._structure.of(resource["resourceType"]), (None, _name(resource), -1)
         profiles = [check for url in _claimed(resource) if (check := self.profile(url)) is not None]
-        elements = []
-        for name in resource.keys() - {"resourceType"}:
+        elements = {}
+        for name in resource:
             more = [owner for profile in profiles for owner in profile.element(name)]
-            made = Element(name, path, [kind.element(name), *more])
-            elements.append(self._elements.setdefault((resource["resourceType"], name, *more), made))
-        rules = [rule for profile in profiles for rule in profile.rules]
-        self._shapes[key] = Shape(elements, [kind.rules, *rules])
+            made = Element(self, name, path, [kind.element(name), *more])
+            elements[name] = self._elements.setdefault((resource["resourceType"], name, *more), made)
+        self._shapes[key] = Shape(
+            self,
+            [elements[name].known for name in said],
+            [elements[name] for name in resource.keys() - said.keys() - {"resourceType"}],
+            [kind.rules, *(rule for profile in profiles for rule in profile.rules)],
+            self._named(kind, profiles, resource, said),
+        )
 
     def _compile(self, url: str) -> ProfileCheck | None:
         raw = self._programme.profiles.get(url) if self._programme is not None else None
@@ -192,8 +197,8 @@ class Validator:
         return self._tests[rule.expression]
 
 
-def _shape_key(resource: dict[str, Any]) -> tuple[Any, ...]:
-    return (resource["resourceType"], tuple(_claimed(resource)), tuple(resource))
+def _shape_key(resource: dict[str, Any], said: Mapping[str, bytes]) -> tuple[Any, ...]:
+    return (resource["resourceType"], tuple(_claimed(resource)), tuple(said), tuple(resource))
 
 
 def _name(resource: Any) -> str:
