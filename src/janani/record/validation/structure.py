@@ -7,7 +7,6 @@ what is missing, then the invariants.
 from collections.abc import Callable
 from typing import Any
 
-from janani.record import json_text
 from janani.record.validation import narrative
 from janani.record.validation.context import Check, Context, Path, target_type
 from janani.record.validation.fhirpath import Test
@@ -15,8 +14,6 @@ from janani.record.validation.model import MANY, Element, Rule, Type, choice_nam
 from janani.record.validation.primitives import EXPECTED, TESTS
 from janani.record.validation.terminology import ValueSet
 
-_ALIKE = frozenset({"CodeableConcept", "Coding", "Meta", "Quantity", "Reference"})
-_MOST_REMEMBERED = 4096
 Field = Callable[[Any, dict[str, Any], Path, Context], None]
 Compiled = tuple[Test, Rule]
 
@@ -58,7 +55,8 @@ class TypeCheck:
         for name in self._choices:
             if name not in chosen:
                 context.report(path, "required", f"{name}[x] is missing (1 needed)")
-        self.rules(value, path, context)
+        if self._rules:
+            self.rules(value, path, context)
 
     def element(self, name: str) -> Callable[[dict[str, Any], Path, Context], None]:
         """The check of the element `name` (which there is) of an object, by itself."""
@@ -145,7 +143,7 @@ class Structure:
 
     def _complex(self, kind: str, element: Element, values: ValueSet | None) -> Check:
         check: Check = resource if kind == "Resource" else self.of(kind.removeprefix("@"))
-        checks = [_remembered(check) if kind in _ALIKE else check]
+        checks = [check]
         if kind == "Reference":
             checks.append(reference(frozenset(element.targets)))
         if kind == "Extension":
@@ -155,27 +153,6 @@ class Structure:
         if compiled := self.rules(element.rules):
             checks.append(rules_check(compiled))
         return checks[0] if len(checks) == 1 else _all(checks)
-
-
-def _remembered(check: Check) -> Check:
-    """`check`, spared a value that was found good before: codes and references are the same in many resources.
-
-    An extension may refer to what is around it: a value with one is always checked.
-    """
-    good: set[bytes] = set()  # in memory only, and not many
-
-    def run(value: Any, path: Path, context: Context) -> None:
-        key = json_text.encode(value)
-        if key in good:
-            return
-        before = len(context.issues)
-        check(value, path, context)
-        if len(context.issues) == before and b'xtension"' not in key:
-            if len(good) >= _MOST_REMEMBERED:
-                good.clear()
-            good.add(key)
-
-    return run
 
 
 def _nothing(_value: Any, _owner: Any, _path: Path, _context: Context) -> None:
