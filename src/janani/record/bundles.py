@@ -12,6 +12,7 @@ from janani.record.changes import instant
 from janani.record.problems import outcome
 
 Link = tuple[str, str]
+_encode = msgspec.json.Encoder().encode
 
 
 class Entry(Struct):
@@ -70,8 +71,7 @@ def _entry(entry: Entry) -> bytes:
         parts.append(b'"fullUrl":' + msgspec.json.encode(entry.full_url))
     if entry.resource is not None:
         parts.append(b'"resource":' + entry.resource)
-    for name in ("search", "request", "response"):
-        member = getattr(entry, name)
+    for name, member in ((b"search", entry.search), (b"request", entry.request), (b"response", entry.response)):
         if member is not None:
-            parts.append(b'"%s":' % name.encode() + msgspec.json.encode(member))
+            parts.append(b'"%b":%b' % (name, _encode(member)))
     return b"{" + b",".join(parts) + b"}"

@@ -253,7 +253,7 @@ def _is(item: Any, filter_: str) -> bool:
 
 
 def _tokens(parameters: list[Parameter], values: list[Any], _base_url: str) -> Part:
-    codes = [code for value in values for code in _codes(value)]
+    codes = [code for value in json_text.unique(values) for code in _codes(value)]
     return [(_TOKENS, [(one.key, system, code) for one in parameters for system, code in codes])]
 
 

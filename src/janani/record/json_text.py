@@ -66,6 +66,13 @@ def elements(content: bytes) -> dict[str, bytes]:
     return said if len(content) <= _LONG else {name: one for name, one in said.items() if len(one) <= _LONG}
 
 
+def unique(values: list[Any]) -> list[Any]:
+    """`values`, those that say the same once."""
+    if len(values) < 2:
+        return values
+    return list(dict(zip(_encoder.encode_lines(values).split(b"\n"), values, strict=False)).values())
+
+
 def value(said: bytes) -> Any:
     """The value of an element's JSON, as `decode` gives it."""
     return _decoder.decode(said)

@@ -73,7 +73,7 @@ class Links:
                 known = self._known[said] = b'"reference":' + self._target(_text(said), unknown)
             parts[place] = known
         linked = b"".join(parts)
-        if b"urn:uuid:" in linked or b"urn:oid:" in linked:
+        if b"urn:" in linked and (b"urn:uuid:" in linked or b"urn:oid:" in linked):
             linked = _LINKING.sub(lambda found: _URN.sub(self._placeholder, found[0]), linked)
             linked = _DIV.sub(lambda found: _NARRATED.sub(self._narrated, found[0]), linked)
         return linked

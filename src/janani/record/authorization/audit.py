@@ -82,8 +82,11 @@ class AuditLog:
             self._written.clear()
 
     def _version(self, row: Any, now: datetime) -> Version:
-        event = json_text.decode(row["event"].encode()) | {"meta": {}}
-        body = stamped(event, 1, now)
+        text = row["event"].encode()
+        event, said = json_text.decode(text), json_text.elements(text)
+        for name in ("id", "recorded", "entity"):  # of each event its own
+            said.pop(name, None)
+        body = stamped(event | {"meta": {}}, 1, now)
         return Version(
             "AuditEvent",
             row["id"],
@@ -91,7 +94,7 @@ class AuditLog:
             "POST",
             json_text.encode(body),
             [row["patient"]],
-            indexing.rows(body, {}, self._base_url),
+            indexing.rows(event, said, self._base_url),
         )
 
 
