@@ -161,7 +161,8 @@ def _element(resource_type: str, name: str, value: Any, base_url: str) -> Part:
     found: Part = []
     given = [item for item in (value if isinstance(value, list) else [value]) if item is not None]
     for write, parameters, filter_, steps in paths:
-        values = _at([item for item in given if _is(item, filter_)] if filter_ else given, steps)
+        values = [item for item in given if _is(item, filter_)] if filter_ else given
+        values = _at(values, steps) if steps else values
         if values:
             found += write(parameters, values, base_url)
     return found
@@ -275,7 +276,7 @@ def _references(parameters: list[Parameter], values: list[Any], base_url: str) -
     for value in values:
         said = value if isinstance(value, dict) else {}
         url = value if isinstance(value, str) else said.get("reference")
-        local = local_reference(value, base_url)
+        local = _local(url, base_url) if said and isinstance(url, str) else None
         if local is not None:
             kind, target = local
             found += [(one.key, kind, target) for one in parameters if not one.targets or kind in one.targets]
