@@ -55,7 +55,7 @@ def rows(resource: Resource, said: Mapping[str, bytes], base_url: str) -> Rows:
     for part in map(dict.__getitem__, map(known.__getitem__, said), said.values()):
         for place, rows in part:
             found[place].extend(rows)
-    if len(said) < len(resource) - 1 or _places(kind).always:
+    if len(said) < len(resource) - 1 or _places(kind).always:  # more than the id is not among `said`
         for place, rows in _others(resource, said, base_url):
             found[place].extend(rows)
     return Rows(*[list(dict.fromkeys(rows)) if len(rows) > 1 else rows for rows in found])

@@ -27,7 +27,7 @@ Name = tuple[str, str]
 
 
 def random_id() -> str:
-    """A logical id of the server's own: a random UUID (version 4), as `uuid.uuid4` makes at three times the price."""
+    """A logical id of the server's own: a random UUID (version 4), as `uuid.uuid4` makes at twice the price."""
     text = os.urandom(16).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
 
@@ -210,23 +210,22 @@ class Writer(Struct):
     ) -> tuple[Version, Done]:
         number = 1 if before is None else before.version + 1
         resource = changes.stamped(content.resource, number, self.now)
-        body, compartment = (
-            json_text.encode(resource),
-            indexing.compartment(content.resource, content.said, self.base_url),
-        )
+        compartment = indexing.compartment(content.resource, content.said, self.base_url)
         version = Version(
             type=change.type,
             id=change.id,
             version=number,
             method=change.method,
-            body=body,
+            body=json_text.encode(resource),
             compartment=compartment,
             rows=indexing.rows(content.resource, content.said, self.base_url),
             key=None if before is None else before.key,
             sent=digest,
         )
         status = 201 if before is None or before.deleted else 200
-        return version, Done(status, change.type, change.id, number, self.now, body, patients=tuple(compartment))
+        return version, Done(
+            status, change.type, change.id, number, self.now, version.body, patients=tuple(compartment)
+        )
 
     async def _check_references(self, versions: Sequence[Version | None], current: dict[Name, Current]) -> None:
         """Referential integrity as HAPI keeps it: nothing may point at what is not there."""
