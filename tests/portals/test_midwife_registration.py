@@ -1,6 +1,7 @@
 """Registering a mother, without scripts, over the real registry, eSignet, relying party and PHN authority."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,15 @@ async def test_a_registration_is_one_woman_with_numbers_and_a_state_of_identity(
     assert data[world.roles["bmi"]] == "22.4"
     assert data[world.roles["poa_registration"]] == "20"
     assert event["status"] == "COMPLETED"
+
+
+async def test_the_clinic_of_her_last_registration_is_proposed(world: World) -> None:
+    page = await new_form(world)
+    units = re.findall(r'<option value="(\w{11})"', page.html.partition('id="unit"')[2].partition("</select>")[0])
+    assert page.form_with("Register her").values["unit"] == units[0] != units[-1]
+    await world.browser.press(page, "Register her", **await complete(world, page), unit=units[-1])
+    page = await new_form(world)
+    assert page.form_with("Register her").values["unit"] == units[-1]
 
 
 async def test_a_form_sent_twice_is_one_registration(world: World) -> None:

@@ -72,10 +72,15 @@ update draft set generated = :generated::jsonb, updated_at = now() where id = :i
 update draft set base = :base::jsonb, updated_at = now() where id = :id and owner = :owner and not sent;
 
 -- name: mark_sent!
+-- What was typed is the registry's now; where it was stays, for the next form.
 update draft set sent = true, sent_as = :sent_as,
-       fields = '{}'::jsonb, identity = '{}'::jsonb, phn = '{}'::jsonb, base = '{}'::jsonb,
+       fields = jsonb_strip_nulls(jsonb_build_object('unit', fields -> 'unit')), identity = '{}'::jsonb, phn = '{}'::jsonb, base = '{}'::jsonb,
        updated_at = now()
  where id = :id and owner = :owner;
+
+-- name: last_unit$
+-- The clinic of the form of this kind that she sent last.
+select fields ->> 'unit' from draft where owner = :owner and kind = :kind and sent order by updated_at desc limit 1;
 
 -- name: drop_draft!
 delete from draft where id = :id and owner = :owner and not sent;

@@ -136,6 +136,12 @@ async def _add(
     return str(draft_id)
 
 
+async def last_unit(pool: asyncpg.Pool, owner: str, kind: str) -> str:
+    """The clinic of the form of this kind that `owner` sent last; "" for none."""
+    found: str | None = await SQL.last_unit(pool, owner=owner, kind=kind)
+    return found or ""
+
+
 async def find(pool: asyncpg.Pool, owner: str, draft_id: str, kind: str) -> Draft:
     """The draft `draft_id` of `owner`, of any kind when `kind` is empty. Raises NotFound for another's, too."""
     try:

@@ -279,8 +279,9 @@ async def _show_form(
     about_her, stage = await sections_of(midwife)
     units, region = await registry.units(midwife), midwife.state.programme.phone_region
     labels = {each.id: each for each in forms.all_fields(about_her)}
-    if len(units) >= 1:
-        draft.fields.setdefault(UNIT, units[0][0])
+    if units and UNIT not in draft.fields:  # who registers thirty women does so at one clinic
+        last = await drafts.last_unit(midwife.state.pool, midwife.session.username, KIND)
+        draft.fields[UNIT] = last if last in dict(units) else units[0][0]
     return show(
         midwife,
         "midwife_registration.html",
