@@ -224,7 +224,10 @@ def test_women_are_found_by_words_of_the_name_and_by_numbers_and_listed_by_need(
     everyone = [soon, none, late]
     assert found_by(everyone, "silva ano") == [soon]
     assert found_by(everyone, "077 123") == [soon]
-    assert found_by(everyone, "9068 45678v") == [late]
+    assert found_by(everyone, "9068 45678v") == found_by(everyone, "199068405678") == [late]
+    composed, apart = "\u0d9a\u0ddd", "\u0d9a\u0dd9\u0dcf\u0dca"  # one syllable of Sinhala, as two keyboards write it
+    written = woman(person(f"{composed}\u0dc4\u0dd2\u0dbd"), PROGRAMME, TODAY)
+    assert found_by([*everyone, written], apart) == [written]
     assert in_order_of_need(everyone) == [late, soon, none]
 
 

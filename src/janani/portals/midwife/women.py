@@ -1,11 +1,12 @@
 """A woman as the pages show her: from a tracked entity of the registry. Pure."""
 
+import unicodedata
 from datetime import date, timedelta
 from typing import Any
 
 from msgspec import Struct
 
-from janani.portals.midwife.derived import PREGNANCY_DAYS, day, weeks_pregnant
+from janani.portals.midwife.derived import PREGNANCY_DAYS, day, nic_forms, weeks_pregnant
 from janani.portals.midwife.identity_state import IdentityState, known
 from janani.programmes import Programme
 
@@ -120,9 +121,9 @@ def newest_enrollment(person: Json) -> Json | None:
 
 
 def found_by(women: list[Woman], text: str) -> list[Woman]:
-    """Those whose name has every word of `text` in it, or one of whose numbers has `text` in it."""
-    words, number = text.casefold().split(), "".join(text.casefold().split())
-    return [one for one in women if _named(one, words) or _numbered(one, number)]
+    """Those whose name has every word of `text` in it, or one of whose numbers has `text` (a NIC: either form)."""
+    words, numbers = _plain(text).split(), {"".join(_plain(form).split()) for form in nic_forms(text)}
+    return [one for one in women if _named(one, words) or any(_numbered(one, number) for number in numbers)]
 
 
 def in_order_of_need(women: list[Woman]) -> list[Woman]:
@@ -131,7 +132,12 @@ def in_order_of_need(women: list[Woman]) -> list[Woman]:
 
 
 def _named(one: Woman, words: list[str]) -> bool:
-    return all(word in one.name.casefold() for word in words)
+    return all(word in _plain(one.name) for word in words)
+
+
+def _plain(text: str) -> str:
+    """`text` as a search compares it: one case, and one way to write what Unicode writes in several (NFKC)."""
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _numbered(one: Woman, number: str) -> bool:
