@@ -1,8 +1,11 @@
 """References in JSON are told from texts that look like them (R4 §http 3.1.0.11.2)."""
 
+from urllib.parse import quote
+
 import msgspec
 
-from janani.record.references import Links, conditional
+from janani.record import references
+from janani.record.references import Links, canonical, conditional
 
 
 def test_what_looks_like_a_placeholder_within_a_text_stays_and_a_text_that_is_one_is_resolved() -> None:
@@ -55,3 +58,12 @@ def test_a_placeholder_is_resolved_in_links_of_the_narrative() -> None:
     assert made["text"]["div"] == (
         """<div>urn:uuid:1 <a class="x" href="Patient/7">"urn:uuid:1"</a><img src='Patient/7'/></div>"""
     )
+
+
+def test_a_long_criterion_is_understood_and_not_remembered() -> None:
+    before = references._remembered.cache_info().currsize
+    for number in range(3):
+        long = "a b" * 1000 + str(number)
+        assert canonical(f"Patient?identifier=urn:x%7C{quote(long)}") == f"Patient?identifier=urn:x|{long}"
+    assert references._remembered.cache_info().currsize == before
+    assert canonical("Patient?identifier=urn%3Ax%7C1") == canonical("Patient?identifier=urn:x|1")

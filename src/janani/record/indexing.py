@@ -184,9 +184,8 @@ class _Known(dict[str, Remembered[Part]]):
 
     def __missing__(self, name: str) -> Remembered[Part]:
         kind, base_url = self._given
-        found = self[name] = Remembered(
-            lambda body: _element(kind, name, json_text.value(body), base_url), _MOST_REMEMBERED
-        )
+        most = _MOST_REMEMBERED if _paths(kind, name) else 1  # of what nobody searches there are no rows
+        found = self[name] = Remembered(lambda body: _element(kind, name, json_text.value(body), base_url), most)
         return found
 
 

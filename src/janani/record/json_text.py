@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from janani.record.problems import FhirProblem
 
 _ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
-_LONG = 2000
+_LONG = 500
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _orderly = msgspec.json.Encoder(decimal_format="number", order="sorted")

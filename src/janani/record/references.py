@@ -27,18 +27,24 @@ _TOKEN = re.compile(r"([A-Z][A-Za-z]+\?(?:identifier|_tag)=)([^&;+|%]*(?:%(?!7C)
 _PLACEHOLDER = ("urn:uuid:", "urn:oid:")
 _text = msgspec.json.Decoder(str).decode
 _json = msgspec.json.Encoder().encode
-_unquoted = lru_cache(maxsize=256)(unquote)  # systems are few
+_LONG = 500
 
 
-@lru_cache(maxsize=1024)  # asked several times of each entry
 def canonical(url: str) -> str:
     """One text for all spellings of a criterion "Type?a=b&c=d" (escapes, order of parameters)."""
+    return _remembered(url) if len(url) <= _LONG else _canonical(url)
+
+
+def _canonical(url: str) -> str:
     plain = _TOKEN.fullmatch(url)
     if plain is not None:
-        return f"{plain[1]}{_unquoted(plain[2])}|{plain[3]}"
+        return f"{plain[1]}{unquote(plain[2])}|{plain[3]}"
     resource_type, _, text = url.partition("?")
     pairs = sorted(parse_qsl(text, keep_blank_values=True))
     return f"{resource_type}?" + "&".join(f"{name}={value}" for name, value in pairs)
+
+
+_remembered = lru_cache(maxsize=1024)(_canonical)  # asked several times of each entry; what is long is not kept
 
 
 def conditional(body: bytes) -> set[str]:

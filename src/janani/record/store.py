@@ -89,9 +89,13 @@ async def save(connection: asyncpg.Connection, versions: Sequence[Version], now:
 
 
 async def _save_resources(connection: asyncpg.Connection, versions: Sequence[Version], now: datetime) -> None:
-    """Gives the new ones their keys."""
+    """Gives the new ones their keys. They come first in the history: those that change may refer to them."""
     fresh = [version for version in versions if version.key is None]
     known = [version for version in versions if version.key is not None]
+    if fresh:
+        made = queries.create_resources(connection, updated=now, **_columns(fresh))
+        for version, key in zip(fresh, [row["key"] async for row in made], strict=True):
+            version.key = key
     if known:
         await queries.update_resources(
             connection,
@@ -100,10 +104,6 @@ async def _save_resources(connection: asyncpg.Connection, versions: Sequence[Ver
             updated=now,
             **_columns(known),
         )
-    if fresh:
-        made = queries.create_resources(connection, updated=now, **_columns(fresh))
-        for version, key in zip(fresh, [row["key"] async for row in made], strict=True):
-            version.key = key
 
 
 def _columns(versions: Sequence[Version]) -> dict[str, list[Any]]:

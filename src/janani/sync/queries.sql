@@ -41,7 +41,7 @@ on conflict (target, person) do update set
 -- Due people of a target whom nobody holds; those that others claim at this moment are passed over. A time behind the
 -- horizon was written by a clock that has been put back since: it is due. Who is still in the hands of this process is
 -- held whatever the clock says: what was sent of her must not arrive after what is sent next. An array is made once; `in`
---- may be asked again for each row, and finds others when somebody is done meanwhile: then more than the most are claimed.
+-- may be asked again for each row, and finds others when somebody is done meanwhile: then more than the most are claimed.
 update queue set
   lease = :lease, leased_by = :holder, leased_until = :until, attempts = attempts + 1
 where target = :target and person = any(array(

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 from janani.record import indexing, json_text
 from janani.record.problems import Issue
 from janani.record.validation import Validator
+from janani.record.validation.shapes import MOST_SHAPES
 
 Entry = dict[str, Any]
 EXAMPLES = msgspec.json.decode(gzip.decompress(Path(__file__).with_name("nehr_examples.json.gz").read_bytes()))
@@ -103,3 +104,23 @@ def test_index_rows_are_the_same(name: str, request: pytest.FixtureRequest) -> N
         with_said, without = (astuple(indexing.rows(stored, given, base)) for given in (said, {}))
         assert [sorted(rows) for rows in with_said] == [sorted(rows) for rows in without]
         assert indexing.compartment(stored, said, base) == indexing.compartment(stored, {}, base)
+
+
+def test_what_anybody_may_claim_takes_no_memory(validator: Validator, patient: Entry) -> None:
+    [profile] = patient["meta"]["profile"]
+    long = "x" * 100_000
+
+    def kept() -> int:
+        return sum(
+            len(str(key)) for held in (validator._shapes, validator._elements, validator._profiles) for key in held
+        )
+
+    remembered(validator, patient)
+    before = kept()
+    for claims in ([f"{profile}|{long}"], [profile] * 20_000, [f"https://example.org/{long}"]):
+        remembered(validator, patient | {"meta": {"profile": claims}})
+    assert kept() == before
+    for number in range(MOST_SHAPES + 10):
+        remembered(validator, patient | {"meta": {"profile": [f"{profile}|{number}"]}})
+    assert len(validator._shapes) <= MOST_SHAPES
+    assert len(validator._elements) <= MOST_SHAPES

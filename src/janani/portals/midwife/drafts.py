@@ -210,7 +210,7 @@ async def keep_generated(pool: asyncpg.Pool, draft: Draft) -> None:
 
 
 async def mark_sent(pool: asyncpg.Pool, draft: Draft) -> None:
-    """The registry has it: what was typed is forgotten here."""
+    """The registry has it: what was typed is forgotten here, but for the clinic (`last_unit`)."""
     await SQL.mark_sent(pool, id=UUID(draft.id), owner=draft.owner, sent_as=draft.sent_as)
 
 

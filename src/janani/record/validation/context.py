@@ -83,7 +83,8 @@ def _addresses(root: dict[str, Any]) -> dict[str, Any]:
     for entry in entries if isinstance(entries, list) and root.get("resourceType") == "Bundle" else []:
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if isinstance(resource, dict):
-            known[entry.get("fullUrl")] = resource
+            if isinstance(entry.get("fullUrl"), str):
+                known[entry["fullUrl"]] = resource
             known[f"{resource.get('resourceType')}/{resource.get('id')}"] = resource
     return known
 

@@ -18,6 +18,7 @@ from janani.record.validation.structure import Structure, TypeCheck
 from janani.record.validation.terminology import ValueSet
 
 BASE = File(__file__).with_name("r4.json.gz")
+_LONGEST_CLAIM = 1000  # characters of a resource's profiles together
 
 
 class Validator:
@@ -30,7 +31,7 @@ class Validator:
 
     def __init__(self, base: Definitions, programme: Profiles | None = None) -> None:
         self._base, self._programme = base, programme
-        self._profiles: dict[str, ProfileCheck | None] = {}
+        self._profiles: dict[str, ProfileCheck] = {}
         self._value_sets: dict[str, ValueSet | None] = {}
         self._tests: dict[str, Test | None] = {}
         self._shapes: dict[tuple[Any, ...], Shape] = {}
@@ -71,7 +72,7 @@ class Validator:
             said: the JSON of its elements as they were sent (as far as they still say that): what was found good
                 before needs no further look.
         """
-        key = _shape_key(resource, said) if said and "contained" not in resource else None
+        key = _shape_key(resource, said) if said and "contained" not in resource else ()
         shape = self._shapes.get(key) if key else None
         if shape is not None and shape.good(resource, said or {}):
             return []
@@ -103,7 +104,10 @@ class Validator:
         """The check of profile `url` (a version after "|" is ignored); None when it is not known."""
         url = url.partition("|")[0]
         if url not in self._profiles:
-            self._profiles[url] = self._compile(url)
+            raw = self._programme.profiles.get(url) if self._programme is not None else None
+            if raw is None:  # whatever anybody may claim: not remembered
+                return None
+            self._profiles[url] = self._conformance.profile(url, msgspec.json.decode(raw, type=Profile))
         return self._profiles[url]
 
     def extension(self, url: Any) -> ProfileCheck | None:
@@ -161,6 +165,7 @@ class Validator:
         """The shape of `resource`, which was found good, is known from now on."""
         if len(self._shapes) >= MOST_SHAPES:
             self._shapes.clear()
+            self._elements.clear()
         kind, path = self._structure.of(resource["resourceType"]), (None, _name(resource), -1)
         profiles = [check for url in _claimed(resource) if (check := self.profile(url)) is not None]
         elements = {}
@@ -175,10 +180,6 @@ class Validator:
             [kind.rules, *(rule for profile in profiles for rule in profile.rules)],
             self._named(kind, profiles, resource, said),
         )
-
-    def _compile(self, url: str) -> ProfileCheck | None:
-        raw = self._programme.profiles.get(url) if self._programme is not None else None
-        return None if raw is None else self._conformance.profile(url, msgspec.json.decode(raw, type=Profile))
 
     def _type(self, name: str) -> Type:
         return msgspec.json.decode(self._base.types[name], type=Type)
@@ -198,7 +199,11 @@ class Validator:
 
 
 def _shape_key(resource: dict[str, Any], said: Mapping[str, bytes]) -> tuple[Any, ...]:
-    return (resource["resourceType"], tuple(_claimed(resource)), tuple(said), tuple(resource))
+    """What is the same in all of a shape; () when it says more of profiles than is worth remembering."""
+    claimed = _claimed(resource)
+    if sum(map(len, claimed)) > _LONGEST_CLAIM:
+        return ()
+    return (resource["resourceType"], tuple(claimed), tuple(said), tuple(resource))
 
 
 def _name(resource: Any) -> str:
