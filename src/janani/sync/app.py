@@ -80,9 +80,9 @@ async def prometheus(sync: The) -> bytes:
     back = await desk.status(sync.back, sync.clock()) if sync.back else None
     kept.states(targets_now, back)
     kept.breakers({REGISTRY: sync.agent.registry.state} | {one["target"]: one["state"] for one in targets_now})
-    kept.trouble.labels(REGISTRY, "out").set(sync.feed.needs_somebody)
+    kept.trouble.labels(REGISTRY, "out").set(sync.feed.interruption.needs_somebody)
     if sync.back:
-        kept.trouble.labels(targets.RECORD, "back").set(sync.back.feed.needs_somebody)
+        kept.trouble.labels(targets.RECORD, "back").set(sync.back.feed.interruption.needs_somebody)
     kept.slot_lag.set(sync.feed.lag_megabytes)
     return metrics(kept.registry)
 
@@ -91,7 +91,7 @@ async def prometheus(sync: The) -> bytes:
 async def status(sync: The) -> dict[str, Any]:
     """How far the sync is: surrogate ids, counts and times only."""
     away = [f"{name} is away" for name in operations.away(sync)]
-    more = {"feed": sync.feed.kind, "feed trouble": sync.feed.trouble, "servers": ", ".join(away) or "up"}
+    more = {"feed": sync.feed.kind, "feed trouble": sync.feed.interruption.words, "servers": ", ".join(away) or "up"}
     if sync.feed.kind == "cdc":
         more["feed lag (MB)"] = str(sync.feed.lag_megabytes)
     back = {"write-back": await desk.status(sync.back, sync.clock())} if sync.back else {}

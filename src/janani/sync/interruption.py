@@ -15,7 +15,7 @@ _FOR_GOOD = ("0A", "28", "3D", "42")  # SQLSTATE: not supported, login, no such 
 
 
 class Interruption:
-    """Of one feed."""
+    """Of one feed. `words`: why it can't be read, or what somebody must know of it; empty when all is well."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._since = clock, datetime.min.replace(tzinfo=clock().tzinfo)

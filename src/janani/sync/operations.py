@@ -100,7 +100,7 @@ async def overview(request: _Request, refresh: FromQuery[int] = _REFRESH_SECONDS
         "all": await status(sync.pool, now, await sync.counts.people()),
         "targets": await states(sync),
         "away": away(sync),
-        "feed": {"kind": sync.feed.kind, "trouble": sync.feed.trouble},
+        "feed": {"kind": sync.feed.kind, "trouble": sync.feed.interruption.words},
         "pace": life.bars({row["minute"]: row["people"] async for row in _queries.pace(sync.pool, now=now)}, now),
         "latest": latest,
         "refresh": max(0, refresh),

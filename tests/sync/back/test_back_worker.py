@@ -84,10 +84,10 @@ async def test_what_nobody_foresaw_stops_reading_for_a_moment_and_is_told(
     record = Record(error)
     back = way_back(pool, record)
     async with back.running():
-        await until(lambda: bool(back.feed.trouble))
-        assert type(error).__name__ in back.feed.trouble
+        await until(lambda: bool(back.feed.interruption.words))
+        assert type(error).__name__ in back.feed.interruption.words
         await until(lambda: record.asked > 2)
-        assert back.feed.trouble == ""
+        assert back.feed.interruption.words == ""
     assert type(error).__name__ in capsys.readouterr().out
 
 

@@ -456,12 +456,12 @@ async def test_the_feed_runs_through_a_restart_of_the_database(
         await dhis2.register(1)
         await until(lambda: pool.fetchval("select count(*) = 1 from queue"))
         await asyncio.to_thread(server.stop)
-        await until(lambda: is_so(feed.trouble.startswith("the feed can't be read")))
+        await until(lambda: is_so(feed.interruption.words.startswith("the feed can't be read")))
         await asyncio.to_thread(server.start)
         dhis2.connection = await asyncpg.connect(dhis2.dsn)
         await dhis2.register(2)
         await until(lambda: pool.fetchval("select count(*) = 2 from queue"))
-        await until(lambda: is_so(feed.trouble == ""))
+        await until(lambda: is_so(feed.interruption.words == ""))
         assert await pool.fetchval("select count(*) from backfill") == 1
         await dhis2.connection.close()
     finally:

@@ -33,7 +33,7 @@ async def status(back: WriteBack, now: datetime) -> dict[str, Any]:
         "set aside": row["dead"],
         "dead": (await dead.listed(back.pool))[:100],
         "has no row": {one["what"]: one["times"] async for one in _queries.unread_list(back.pool)},
-        "trouble": back.feed.trouble,
+        "trouble": back.feed.interruption.words,
     }
 
 

@@ -60,17 +60,7 @@ class RecordFeed:
         self._seen: dict[tuple[str, int], None] = {}
         self._started = False
         self._look: _Look | None = None
-        self._interruption = Interruption(clock)
-
-    @property
-    def trouble(self) -> str:
-        """Why the history can't be read; empty when all is well."""
-        return self._interruption.words
-
-    @property
-    def needs_somebody(self) -> bool:
-        """Whether its trouble does not pass by itself, or has not for ten minutes."""
-        return self._interruption.needs_somebody
+        self.interruption = Interruption(clock)
 
     async def run(self) -> None:
         """Reads on for ever; a record that is away is asked again, ever more rarely."""
@@ -80,16 +70,16 @@ class RecordFeed:
                 await self._let_out()
                 await self.step()
                 delay = 1.0
-                self._interruption.over()
+                self.interruption.over()
                 await asyncio.sleep(self._seconds)
             except (FhirError, *DATABASE_AWAY) as error:
                 status = error.status if isinstance(error, FhirError) else type(error).__name__
-                if self._interruption.met(_troubled(status), lasts=lasts(error)):
+                if self.interruption.met(_troubled(status), lasts=lasts(error)):
                     log("sync").warning("record_history_interrupted", status=status)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_SECONDS)
             except Exception as error:
-                self._interruption.met(_troubled(type(error).__name__), lasts=True)
+                self.interruption.met(_troubled(type(error).__name__), lasts=True)
                 raise
 
     async def step(self) -> int:

@@ -32,7 +32,7 @@ class Feed:
     def __init__(self, desk: Desk, chosen: Sync, cdc_dsn: str = "") -> None:
         self._desk, self._chosen = desk, chosen
         self.kind = "changes" if chosen.feed == "auto" else chosen.feed
-        self._interruption = Interruption(desk.clock)
+        self.interruption = Interruption(desk.clock)
         self._changes = ChangeFeed(desk)
         self._poll = PollFeed(
             desk, seconds=chosen.poll_seconds, overlap_seconds=chosen.poll_overlap_seconds, units=chosen.org_units
@@ -57,7 +57,7 @@ class Feed:
             try:
                 await self.step()
                 delay = _RETRY_SECONDS[0]
-                self._interruption.over(self._cdc.word)
+                self.interruption.over(self._cdc.word)
             except (Dhis2Error, FeedTrouble, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 self._note(error)
                 await asyncio.sleep(delay)
@@ -81,16 +81,6 @@ class Feed:
                 raise FeedTrouble("the registry has no change feed: set sync.feed to auto, poll or cdc") from error
             log("sync").info("no_change_feed", feed="poll")
             self.kind = "poll"
-
-    @property
-    def trouble(self) -> str:
-        """Why the feed can't be read, or what somebody must know of it; empty when all is well."""
-        return self._interruption.words
-
-    @property
-    def needs_somebody(self) -> bool:
-        """Whether its trouble does not pass by itself, or has not for ten minutes."""
-        return self._interruption.needs_somebody
 
     @property
     def lag_megabytes(self) -> float:
@@ -126,7 +116,7 @@ class Feed:
         status = error.status if isinstance(error, Dhis2Error) else type(error).__name__
         told = isinstance(error, FeedTrouble)
         words = str(error) if told else f"the feed can't be read ({status})"
-        if self._interruption.met(words, lasts=told or lasts(error)):
+        if self.interruption.met(words, lasts=told or lasts(error)):
             log("sync").warning("feed_interrupted", status=status, reason=words)
 
 
